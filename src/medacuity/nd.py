@@ -1,0 +1,70 @@
+"""Say it once for 2D and 3D: constructors take ``dims``; functions read it off the tensor."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+CONV: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
+UNCONV: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
+    2: nn.ConvTranspose2d,
+    3: nn.ConvTranspose3d,
+}
+
+
+def conv(
+    dims: int, inputs: int, outputs: int, kernel: int, *, bias: bool = True
+) -> nn.Conv2d | nn.Conv3d:
+    """Return a convolution over ``dims`` axes that keeps their size; ``kernel`` is odd."""
+    if dims not in CONV:
+        raise ValueError(f"dims must be 2 (slices) or 3 (volumes), got {dims}")
+    if kernel % 2 == 0:
+        raise ValueError(f"kernel must be odd so that sizes are kept, got {kernel}")
+    return CONV[dims](inputs, outputs, kernel, padding=kernel // 2, bias=bias)
+
+
+def per_axis(value: int | Sequence[int], dims: int) -> tuple[int, ...]:
+    """Return ``value`` once per spatial axis.
+
+    Example:
+        >>> per_axis(2, 3)
+        (2, 2, 2)
+    """
+    values = (value,) * dims if isinstance(value, int) else tuple(value)
+    if len(values) != dims or any(not isinstance(v, int) or v < 1 for v in values):
+        raise ValueError(f"scale needs {dims} whole numbers >= 1, one per axis, got {value}")
+    return values
+
+
+def pixel_shuffle(x: Tensor, scale: Sequence[int]) -> Tensor:
+    """Move channels into space: ``(B, C * prod(scale), *S)`` -> ``(B, C, *(S * scale))``.
+
+    The order of the channels is that of ``torch.nn.functional.pixel_shuffle``.
+    """
+    batch, channels, *size = x.shape
+    dims = len(size)
+    x = x.reshape(batch, channels // math.prod(scale), *scale, *size)
+    interleaved = [axis for i in range(dims) for axis in (2 + dims + i, 2 + i)]
+    x = x.permute(0, 1, *interleaved)
+    return x.reshape(batch, -1, *(n * r for n, r in zip(size, scale, strict=True)))
+
+
+def along(x: Tensor, matrix: Tensor, axis: int) -> Tensor:
+    """Multiply every line of ``x`` along ``axis`` by ``matrix``: ``n -> m`` voxels."""
+    return torch.movedim(torch.movedim(x, axis, -1) @ matrix.to(x.dtype).T, -1, axis)
+
+
+def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
+    """Repeat the far edge until every spatial size is a multiple of ``multiple``."""
+    short = [-n % multiple for n in x.shape[2:]]
+    if not any(short):
+        return x
+    return F.pad(x, [pad for n in reversed(short) for pad in (0, n)], mode="replicate")
+
+
+def channels_last(module: nn.Module, dims: int) -> nn.Module:
+    """Lay the weights out as the CPU and GPU kernels like them; the numbers stay the same."""
+    layouts = {2: torch.channels_last, 3: torch.channels_last_3d}
+    return module.to(memory_format=layouts[dims])  # type: ignore[call-overload,no-any-return]
