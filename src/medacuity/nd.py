@@ -25,6 +25,18 @@ def conv(
     return CONV[dims](inputs, outputs, kernel, padding=kernel // 2, bias=bias)
 
 
+def unconv(
+    dims: int, inputs: int, outputs: int, kernel: int, *, stride: Sequence[int]
+) -> nn.ConvTranspose2d | nn.ConvTranspose3d:
+    """Return a transposed convolution that enlarges each axis by exactly its ``stride``."""
+    if dims not in UNCONV:
+        raise ValueError(f"dims must be 2 (slices) or 3 (volumes), got {dims}")
+    return UNCONV[dims](
+        inputs, outputs, kernel, stride=tuple(stride), padding=kernel // 2,
+        output_padding=tuple(s - 1 for s in stride),
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
 def per_axis(value: int | Sequence[int], dims: int) -> tuple[int, ...]:
     """Return ``value`` once per spatial axis.
 

@@ -1,0 +1,39 @@
+"""The networks, one file per paper, and the table by which a weight file names them."""
+
+from torch import nn
+
+from medacuity.models.acuity import AcuityNet
+from medacuity.models.edsr import EDSR
+from medacuity.models.espcn import ESPCN
+from medacuity.models.fsrcnn import FSRCNN
+from medacuity.models.interpolation import Cubic, Lanczos, Linear, Nearest, Sinc, Spline
+
+NETWORKS: dict[str, type[nn.Module]] = {
+    network.__name__: network for network in (AcuityNet, EDSR, ESPCN, FSRCNN)
+}
+"""What a weight file may name: the only list to extend."""
+
+INTERPOLATIONS: dict[str, type[nn.Module]] = {
+    "nearest": Nearest,
+    "linear": Linear,
+    "cubic": Cubic,
+    "lanczos": Lanczos,
+    "spline": Spline,
+    "sinc": Sinc,
+}
+"""What needs no weights."""
+
+__all__ = [
+    "EDSR",
+    "ESPCN",
+    "FSRCNN",
+    "INTERPOLATIONS",
+    "NETWORKS",
+    "AcuityNet",
+    "Cubic",
+    "Lanczos",
+    "Linear",
+    "Nearest",
+    "Sinc",
+    "Spline",
+]
