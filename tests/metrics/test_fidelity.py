@@ -139,11 +139,12 @@ def test_a_volume_of_equal_slices_loses_nothing_to_the_third_axis() -> None:
     assert ssim(*deep, data_range=1).item() == pytest.approx(flat, abs=1e-10)
 
 
-@given(size=st.tuples(*[st.integers(11, 24)] * 3), piece=st.integers(1, 4000), masked=st.booleans())
+@given(size=st.tuples(*[st.integers(12, 24)] * 3), piece=st.integers(1, 4000), masked=st.booleans())
 @settings(max_examples=15, deadline=None)
 def test_nothing_depends_on_the_pieces(size: Any, piece: int, masked: bool) -> None:
     x, y = pair(2, 1, *size)
-    mask = y > y.median() if masked else None
+    odd = torch.stack(torch.meshgrid(*map(torch.arange, size), indexing="ij")).sum(0) % 2
+    mask = odd if masked else None
     measures = (
         lambda: ssim(x, y, data_range=1, mask=mask),
         lambda: psnr(x, y, data_range=1, mask=mask),

@@ -1,0 +1,1 @@
+"""Measuring: how near an image is to the truth, and named ways of saying so."""

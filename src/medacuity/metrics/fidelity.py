@@ -251,7 +251,9 @@ def _mean(
 
 def _some(count: float) -> float:
     if count == 0:
-        raise UsageError("the mask must hold at least one voxel of every image, it is empty")
+        raise UsageError(
+            "the mask must hold at least one voxel to judge in every image, it has none"
+        )
     return count
 
 
