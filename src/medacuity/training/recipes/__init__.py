@@ -1,0 +1,9 @@
+"""The menu: what to train, on what, how long; one file per task."""
+
+from medacuity.training.recipes.mri import RECIPES as MRI
+from medacuity.training.recipes.recipe import Recipe
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in MRI}
+"""What ``medacuity train NAME`` knows."""
+
+__all__ = ["RECIPES", "Recipe"]

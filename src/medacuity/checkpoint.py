@@ -1,0 +1,190 @@
+"""Names, numbers and weights on disk: safetensors with a card in its header, nothing that runs."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import nn
+
+from medacuity.atomic import atomic_write
+from medacuity.errors import StorageError, UsageError, WeightsRefused
+from medacuity.intensity import Fixed, Percentile, Rule
+from medacuity.models import NETWORKS
+
+LARGEST = 2 << 30  # bytes of a weight file
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a weight file says of itself; all of it JSON.
+
+    Args:
+        name: What ``--model`` calls it.
+        network: Name in the table of networks.
+        arguments: The network's arguments.
+        intensity: Rule by which scanner numbers become the unit range.
+        task: One line: what goes in and what comes out.
+        measured_by: How the scanner is taken to have made the input: ``"kspace"`` or
+            ``"block mean"``; data consistency is checked against it.
+        noise: Range of noise it was made for, over the brightness of the input.
+        data: What it was trained on.
+        licence: Terms of the weights, from those of the scans.
+        training: Steps, seed, seconds and whatever else tells how it was made.
+        measured: Figures on scans no training saw, by the script that is named there.
+    """
+
+    name: str
+    network: str
+    arguments: dict[str, Any]
+    intensity: dict[str, Any]
+    task: str = ""
+    measured_by: str = "kspace"
+    noise: tuple[float, float] = (0.0, 0.0)
+    data: str = ""
+    licence: str = ""
+    training: dict[str, Any] = field(default_factory=dict)
+    measured: dict[str, Any] = field(default_factory=dict)
+
+    def rule(self) -> Rule:
+        """Return the intensity rule."""
+        kinds: dict[str, type[Percentile] | type[Fixed]] = {
+            "percentile": Percentile,
+            "fixed": Fixed,
+        }
+        arguments = dict(self.intensity)
+        return kinds[arguments.pop("kind")](**arguments)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with its weights, its card and the hash of the file they came from."""
+
+    model: nn.Module
+    card: Card
+    sha256: str
+
+
+def rule_as_json(rule: Rule) -> dict[str, Any]:
+    """Return a rule the way a card holds it."""
+    return {"kind": type(rule).__name__.lower(), **asdict(rule)}
+
+
+def save_weights(path: Path, model: nn.Module, card: Card, *, half: bool = True) -> None:
+    """Write one file: weights (float16 unless ``half`` is False) and card.
+
+    Raises:
+        WeightsRefused: A weight is not finite; nothing is written.
+    """
+    kind = torch.float16 if half else torch.float32
+    tensors = {
+        name: value.detach().cpu().to(kind).contiguous()
+        for name, value in model.state_dict().items()
+    }
+    _check_finite(tensors, path)
+    with atomic_write(path) as file:
+        file.write(save(tensors, {"card": json.dumps(asdict(card), sort_keys=True)}))
+
+
+def load_weights(path: str | Path) -> Trained:
+    """Read a weight file, or the shipped weights of that name.
+
+    Raises:
+        StorageError: There is no such file.
+        WeightsRefused: It is damaged, names an unknown network, or does not fit it.
+    """
+    path = find_weights(path)
+    if path.stat().st_size > LARGEST:
+        raise WeightsRefused(f"larger than {LARGEST >> 30} GiB", path=path)
+    try:
+        with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+            card = _card(file.metadata() or {}, path)
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise WeightsRefused("not a whole safetensors file; fetch it again", path=path) from error
+    _check_finite(tensors, path)
+    model = build(card.network, card.arguments, path)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise WeightsRefused(f"its weights do not fit {card.network}", path=path) from error
+    return Trained(model.eval().requires_grad_(False), card, file_sha256(path))
+
+
+def read_card(path: Path) -> Card:
+    """Return the card alone; the weights stay on disk."""
+    try:
+        with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+            return _card(file.metadata() or {}, path)
+    except SafetensorError as error:
+        raise WeightsRefused("not a whole safetensors file; fetch it again", path=path) from error
+
+
+def shipped() -> dict[str, Path]:
+    """Return the weights that came with the package, by name."""
+    folder = Path(str(resources.files("medacuity") / "weights"))
+    return {
+        path.name.removesuffix(".safetensors"): path
+        for path in sorted(folder.glob("*.safetensors"))
+    }
+
+
+def find_weights(name: str | Path) -> Path:
+    """Return the file behind a name or a path."""
+    if str(name) in shipped():
+        return shipped()[str(name)]
+    path = Path(name)
+    if path.is_file():
+        return path
+    if path.suffix == ".safetensors" or len(path.parts) > 1:
+        raise StorageError("there is no such weight file", path=path)
+    raise UsageError(f"no weights are called {str(name)!r}; shipped are {', '.join(shipped())}")
+
+
+def build(network: str, arguments: Mapping[str, Any], path: Path | None = None) -> nn.Module:
+    """Return a network by its name in the table; refuse what is not there or does not fit."""
+    if network not in NETWORKS:
+        raise WeightsRefused(
+            f"names the network {network!r}; known are {', '.join(NETWORKS)}", path=path
+        )
+    try:
+        return NETWORKS[network](**_plain(arguments))
+    except (TypeError, ValueError) as error:
+        raise WeightsRefused(f"its arguments do not fit {network}: {error}", path=path) from error
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _card(metadata: Mapping[str, str], path: Path) -> Card:
+    try:
+        card = Card(**json.loads(metadata["card"]))
+        card.rule()
+        return card
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsRefused("has no card of medacuity in its header", path=path) from error
+
+
+def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Refuse arguments that would allocate without end before a weight is compared."""
+    for key, value in arguments.items():
+        numbers = value if isinstance(value, list) else [value]
+        if not all(isinstance(n, int | float) and math.isfinite(n) and n <= 4096 for n in numbers):
+            raise ValueError(f"{key} must be numbers up to 4096")
+    return dict(arguments)
+
+
+def _check_finite(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
+    for name, value in tensors.items():
+        if not torch.isfinite(value).all():
+            raise WeightsRefused(f"the weight {name} is not finite", path=path)

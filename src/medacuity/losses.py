@@ -1,0 +1,39 @@
+"""What training minimises; each takes prediction and target and returns one number."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""``loss(prediction, target)`` -> a scalar to minimise."""
+
+
+def mse(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error."""
+    return (prediction - target).square().mean()
+
+
+def l1(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute error."""
+    return (prediction - target).abs().mean()
+
+
+def charbonnier(prediction: Tensor, target: Tensor, *, epsilon: float = 1e-3) -> Tensor:
+    """Mean of ``sqrt(d^2 + epsilon^2)``: L1 with a round bottom (Lai et al., CVPR 2017)."""
+    return torch.sqrt((prediction - target).square() + epsilon**2).mean()
+
+
+def decibel(prediction: Tensor, target: Tensor, *, floor: float = 3e-6) -> Tensor:
+    """Mean over the batch of ``10 log10(MSE + floor)``: minus the PSNR in unit range.
+
+    Each patch counts by the *ratio* of its error, so that a sharp noisy head and a smooth
+    scan that its scanner has interpolated already both have to get better.
+
+    Args:
+        prediction: ``(B, C, *S)``, unit range.
+        target: Same shape.
+        floor: Mean squared error below which there is nothing left to gain (3e-6: 55 dB).
+    """
+    error = (prediction - target).square().flatten(1).mean(1)
+    return 10 * torch.log10(error + floor).mean()

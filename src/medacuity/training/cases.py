@@ -1,0 +1,89 @@
+"""Which scans to learn from, and who they are of: patients are split, never slices."""
+
+import csv
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medacuity.errors import StorageError, UsageError
+
+COLUMNS = ("path", "patient", "split", "licence")
+SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".dcm", ".png", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scan.
+
+    Args:
+        path: The file or DICOM folder.
+        patient: Whose it is; all scans of a patient fall on the same side of the split.
+        split: ``"train"``, ``"validate"`` or ``"test"``.
+        licence: Terms that weights trained on it carry.
+        repeat: How many times more often than others it is drawn, to balance rare kinds.
+    """
+
+    path: Path
+    patient: str
+    split: str
+    licence: str = "unknown"
+    repeat: int = 1
+
+
+def find_cases(data: Path, table: Path | None = None) -> list[Case]:
+    """Return the cases in ``data``: by its ``cases.csv``, by ``table``, or every scan below it.
+
+    Without a table the patient is the first part of a scan's path below ``data`` (a folder per
+    patient, or a file per patient), and one patient in ten, by the hash of that name, is kept
+    for validation.
+    """
+    if not data.is_dir():
+        raise StorageError("the folder of training scans does not exist", path=data)
+    table = table or (data / "cases.csv" if (data / "cases.csv").is_file() else None)
+    cases = _from_table(data, table) if table else _from_names(data)
+    if not any(case.split == "train" for case in cases):
+        raise UsageError(f"no scan to train on below {data}; it takes {', '.join(SUFFIXES)}")
+    _check_split(cases)
+    return cases
+
+
+def _from_table(data: Path, table: Path) -> list[Case]:
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    missing = [c for c in COLUMNS if rows and c not in rows[0]]
+    if missing:
+        raise UsageError(f"{table} needs the columns {', '.join(COLUMNS)}; missing: {missing}")
+    cases = [
+        Case(
+            data / row["path"], row["patient"], row["split"], row["licence"],
+            int(row.get("repeat") or 1),
+        )
+        for row in rows
+    ]  # fmt: skip
+    lost = [case.path for case in cases if not case.path.exists()]
+    if lost:
+        raise StorageError(f"named in {table.name} but not there", path=lost[0])
+    return cases
+
+
+def _from_names(data: Path) -> list[Case]:
+    paths = sorted(p for p in data.rglob("*") if p.is_file() and p.name.endswith(SUFFIXES))
+    cases = []
+    for path in paths:
+        patient = path.relative_to(data).parts[0].split(".")[0]
+        fold = int(hashlib.sha256(patient.encode()).hexdigest(), 16) % 10
+        cases.append(Case(path, patient, "validate" if fold == 0 else "train"))
+    return cases
+
+
+def _check_split(cases: Sequence[Case]) -> None:
+    sides: dict[str, set[str]] = {}
+    for case in cases:
+        sides.setdefault(case.patient, set()).add(case.split)
+    torn = sorted(patient for patient, split in sides.items() if len(split) > 1)
+    if torn:
+        raise UsageError(
+            f"every scan of a patient must be on one side of the split; "
+            f"{len(torn)} patients are on two, such as row {torn[0]!r} of the table"
+        )

@@ -1,0 +1,56 @@
+"""The loop: the only one."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from medacuity.errors import SafetyGate
+
+PATIENCE = 10  # non-finite steps in a row before a run is stopped
+
+
+class Learner(Protocol):
+    """Knows one batch; knows no epochs, files or logs."""
+
+    def step(self, batch: Any) -> dict[str, float]:
+        """Learn from one batch; return what to log."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything the next step depends on."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+
+
+def fit(
+    learner: Learner, batches: Callable[[int], Any], *, steps: int, start: int = 0,
+    report: Callable[[int, dict[str, float]], None],
+) -> None:  # fmt: skip
+    """Take ``steps - start`` steps; ``report(step, logged)`` after each.
+
+    Args:
+        learner: What a batch does to the weights.
+        batches: The batch of a step, by its number.
+        steps: Number of the last step.
+        start: Steps taken already.
+        report: Told the number of steps taken and what the step logged, with the seconds it
+            took and the share of them that went into loading.
+
+    Raises:
+        SafetyGate: Ten steps in a row were not finite; the weights are those before them.
+    """
+    broken = 0
+    for step in range(start, steps):
+        began = time.perf_counter()
+        batch = batches(step)
+        loaded = time.perf_counter()
+        logged = learner.step(batch)
+        seconds = time.perf_counter() - began
+        logged |= {"seconds": seconds, "loading": (loaded - began) / seconds}
+        broken = broken + 1 if logged.get("skipped") else 0
+        if broken > PATIENCE:
+            raise SafetyGate(
+                f"{broken} steps in a row were not finite; stopped at step {step + 1}, "
+                "the last checkpoint is sound: lower the rate and resume"
+            )
+        report(step + 1, logged)

@@ -1,0 +1,99 @@
+"""Batches of patches from memory-mapped arrays; batch n depends on nothing but n.
+
+There is no iterator to save: the batch of step n is drawn from a generator seeded with the
+run's seed, n and the process's rank, so that a resumed run sees exactly what it would have.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from medacuity.errors import MalformedInput, UsageError
+from medacuity.training.learners.supervised import Batch
+
+TRIES = 4  # draws until a patch that is not all air
+
+
+class Pairs:
+    """Draw batches from the pairs of one side of the split.
+
+    Args:
+        folder: Where `prepare` wrote.
+        split: ``"train"`` or ``"validate"``.
+        patch: Input voxels per axis; smaller where a case is smaller.
+        scale: Target voxels per input voxel, per axis.
+        seed: Decides every draw.
+        rank: Number of this process among those that train together.
+    """
+
+    def __init__(
+        self, folder: Path, split: str, *, patch: Sequence[int], scale: Sequence[int],
+        seed: int, rank: int = 0,
+    ) -> None:  # fmt: skip
+        listed = json.loads((folder / "pairs.json").read_text())
+        names = [pair["name"] for pair in listed if pair["split"] == split]
+        self.arrays = [_mapped(folder, name) for name in names]
+        self.arrays = [
+            pair for pair in self.arrays
+            if all(n >= p for n, p in zip(pair[0].shape[2:], patch, strict=True))
+        ]  # fmt: skip
+        if not self.arrays:
+            raise UsageError(f"no case to {split} on is as large as the patch {tuple(patch)}")
+        self.patch, self.scale = tuple(patch), tuple(scale)
+        self.seed, self.rank = seed, rank
+
+    def batch(self, step: int, size: int) -> Batch:
+        """Return the batch of one step."""
+        rng = np.random.default_rng([self.seed, step, self.rank])
+        drawn = [self._patch(rng) for _ in range(size)]
+        sides = (torch.from_numpy(np.stack(side)).float() for side in zip(*drawn, strict=True))
+        return Batch(*sides)
+
+    def _patch(self, rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+        for _ in range(TRIES):
+            given, target = self.arrays[rng.integers(len(self.arrays))]
+            item = rng.integers(len(given))
+            corner = [
+                int(rng.integers(n - p + 1))
+                for n, p in zip(given.shape[2:], self.patch, strict=True)
+            ]
+            a = given[(item, slice(None), *_window(corner, self.patch))]
+            if a.mean() > 0.04:
+                break
+        fine = [c * s for c, s in zip(corner, self.scale, strict=True)]
+        size = [p * s for p, s in zip(self.patch, self.scale, strict=True)]
+        return self._turned(rng, a, target[(item, slice(None), *_window(fine, size))])
+
+    def _turned(
+        self, rng: np.random.Generator, a: NDArray[Any], b: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Mirror, and swap axes that are alike: eight views of a slice, 48 of a volume."""
+        axes = range(1, a.ndim)
+        flips = tuple(axis for axis in axes if rng.integers(2))
+        alike = list(zip(self.patch, self.scale, strict=True))
+        order = list(axes)
+        for i in range(len(order) - 1, 0, -1):
+            j = int(rng.integers(i + 1))
+            if alike[order[i] - 1] == alike[order[j] - 1]:
+                order[i], order[j] = order[j], order[i]
+        return np.flip(a.transpose(0, *order), flips), np.flip(b.transpose(0, *order), flips)
+
+
+def _window(corner: Sequence[int], size: Sequence[int]) -> tuple[slice, ...]:
+    return tuple(slice(c, c + n) for c, n in zip(corner, size, strict=True))
+
+
+def _mapped(folder: Path, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    try:
+        given, target = (
+            np.load(folder / f"{name}-{side}.npy", mmap_mode="r", allow_pickle=False)
+            for side in ("input", "target")
+        )
+    except (OSError, ValueError) as error:
+        raise MalformedInput("a prepared array is damaged; prepare again", path=folder) from error
+    return given, target

@@ -1,0 +1,204 @@
+"""One run: recipe + arrays + fit + checkpoints + logs; and how it goes on after a power cut."""
+
+import csv
+import io
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from medacuity.atomic import atomic_write
+from medacuity.checkpoint import Card, load_weights, rule_as_json, save_weights
+from medacuity.errors import MalformedInput, StorageError
+from medacuity.nd import channels_last
+from medacuity.training.fit import Learner, fit
+from medacuity.training.learners.supervised import Batch
+from medacuity.training.pairs import Pairs
+from medacuity.training.recipes import RECIPES, Recipe
+from medacuity.training.snapshots import newest_snapshot, save_snapshot
+from medacuity.training.watch import picture, psnr_gain
+
+LOGGED = ("step", "loss", "gradient", "rate", "skipped", "seconds", "loading", "gain_db")
+CHECKED = 8  # batches the gain over cubic is measured on
+
+Talk = Callable[[int, int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run was asked for; it is all that `resume` needs besides the checkpoints."""
+
+    recipe: str
+    arrays: str
+    steps: int
+    batch: int
+    seed: int
+    device: str = "cpu"
+    save_every: int = 500
+    log_every: int = 50
+    start: str | None = None
+    data: str = ""
+    licence: str = ""
+
+
+def start_run(folder: Path, settings: Settings, talk: Talk) -> Path:
+    """Train in a new folder; return the weight file it ends with."""
+    if (folder / "run.json").exists():
+        raise StorageError("a run is there already; resume it or name a new folder", path=folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_write(folder / "run.json") as file:
+        file.write(json.dumps(asdict(settings), indent=1).encode())
+    return resume_run(folder, talk)
+
+
+def resume_run(folder: Path, talk: Talk) -> Path:
+    """Go on from the newest sound checkpoint, bit for bit as if never stopped."""
+    try:
+        settings = Settings(**json.loads((folder / "run.json").read_text()))
+    except FileNotFoundError as error:
+        raise StorageError("no run is there: run.json is missing", path=folder) from error
+    except (TypeError, ValueError) as error:
+        raise MalformedInput("its run.json is damaged", path=folder) from error
+    rank, processes = _join_processes()
+    recipe = replace(
+        RECIPES[settings.recipe], steps=settings.steps, batch=settings.batch, seed=settings.seed
+    )
+    model, learner = _build(recipe, settings, processes)
+    done = _restore(learner, folder)
+    pairs = _pairs(recipe, settings, "train", rank)
+    log = _Log(folder, recipe, settings, model, learner, talk, done, quiet=rank > 0)
+    fit(
+        learner, lambda step: _moved(pairs.batch(step, recipe.batch), settings.device),
+        steps=recipe.steps, start=done, report=log,
+    )  # fmt: skip
+    return log.finish()
+
+
+class _Log:
+    """Writes what a run leaves behind: metrics.csv, pictures, checkpoints, weights."""
+
+    def __init__(
+        self, folder: Path, recipe: Recipe, settings: Settings, model: nn.Module,
+        learner: Learner, talk: Talk, done: int, *, quiet: bool,
+    ) -> None:  # fmt: skip
+        self.folder, self.recipe, self.settings = folder, recipe, settings
+        self.model, self.learner, self.talk, self.quiet = model, learner, talk, quiet
+        self.began = time.monotonic()
+        self.rows = _rows_up_to(folder / "metrics.csv", done)
+        self.watched = [
+            _pairs(recipe, settings, "validate", 0).batch(n, recipe.batch) for n in range(CHECKED)
+        ]
+
+    def __call__(self, step: int, logged: dict[str, float]) -> None:
+        settings, last = self.settings, step == self.settings.steps
+        if self.quiet:
+            return
+        if step % settings.save_every == 0 or last:
+            gain, shown = psnr_gain(self.model, self.watched, settings.device)
+            logged["gain_db"] = gain
+            with atomic_write(self.folder / "validation.png") as file:
+                file.write(picture(shown, f"{self.recipe.name}, step {step}: {gain:+.2f} dB"))
+        if step % settings.log_every == 0 or last:
+            self.rows.append({"step": step} | logged)
+            _write_rows(self.folder / "metrics.csv", self.rows)
+        if step % settings.save_every == 0 or last:
+            save_snapshot(self.folder / "checkpoints", step, self.learner.state_dict())
+        self.talk(step, settings.steps, logged)
+
+    def finish(self) -> Path:
+        """Write the weights with their card."""
+        path = self.folder / f"{self.recipe.name}.safetensors"
+        if not self.quiet:
+            gain, _ = psnr_gain(self.model, self.watched, self.settings.device)
+            save_weights(path, self.model, self._card(gain))
+        return path
+
+    def _card(self, gain: float) -> Card:
+        recipe, settings = self.recipe, self.settings
+        return Card(
+            name=recipe.name,
+            network=recipe.model.func.__name__,
+            arguments=dict(recipe.model.keywords),
+            intensity=rule_as_json(recipe.intensity),
+            task=recipe.task,
+            measured_by=recipe.measured_by,
+            noise=recipe.noise,
+            data=settings.data,
+            licence=settings.licence,
+            training={
+                "steps": settings.steps, "batch": settings.batch, "seed": settings.seed,
+                "start": settings.start,
+                "minutes": round((time.monotonic() - self.began) / 60, 1),
+                "validation_gain_over_cubic_db": round(gain, 2),
+            },
+        )  # fmt: skip
+
+
+def _build(recipe: Recipe, settings: Settings, processes: int) -> tuple[nn.Module, Learner]:
+    torch.manual_seed(recipe.seed)  # the only place where weights are drawn
+    model = channels_last(recipe.model(), recipe.dims).to(settings.device)
+    if settings.start:
+        warm_start(model, load_weights(settings.start).model)
+    trained = nn.parallel.DistributedDataParallel(model) if processes > 1 else model
+    return model, recipe.learner(trained, steps=recipe.steps)
+
+
+def warm_start(model: nn.Module, other: nn.Module) -> None:
+    """Take over every weight whose name and shape are the same; the rest stays as drawn."""
+    own = model.state_dict()
+    same = {k: v for k, v in other.state_dict().items() if k in own and own[k].shape == v.shape}
+    model.load_state_dict(own | same)
+
+
+def _restore(learner: Learner, folder: Path) -> int:
+    found = newest_snapshot(folder / "checkpoints")
+    if found is None:
+        return 0
+    step, state = found
+    learner.load_state_dict(state)
+    return step
+
+
+def _pairs(recipe: Recipe, settings: Settings, split: str, rank: int) -> Pairs:
+    return Pairs(
+        Path(settings.arrays), split, patch=recipe.patch, scale=recipe.scale,
+        seed=recipe.seed, rank=rank,
+    )  # fmt: skip
+
+
+def _moved(batch: Batch, device: str) -> Batch:
+    def move(x: Tensor) -> Tensor:
+        layout = torch.channels_last if x.ndim == 4 else torch.channels_last_3d
+        return x.to(device).contiguous(memory_format=layout)
+
+    return Batch(move(batch.input), move(batch.target))
+
+
+def _join_processes() -> tuple[int, int]:
+    """Join the others that torchrun started; alone, be rank 0 of 1."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes > 1 and not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    return int(os.environ.get("RANK", "0")), processes
+
+
+def _rows_up_to(path: Path, step: int) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [dict(row) for row in csv.DictReader(file) if int(row["step"]) <= step]
+
+
+def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, LOGGED, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with atomic_write(path) as file:
+        file.write(text.getvalue().encode())
