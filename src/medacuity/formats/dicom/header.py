@@ -18,6 +18,8 @@ from medacuity.formats.dicom import limits
 from medacuity.formats.dicom.files import MARK, MARK_AT, Member
 
 CHUNK = 1024**2
+META = range(2, 3)
+GROUPS = range(8, 0x7FE1)
 
 
 @contextmanager
@@ -71,11 +73,20 @@ def read_header(member: Member) -> Dataset:
         LimitExceeded: The header is too long, or a deflated file grows too much.
     """
     with member.open(-1) as file:
-        return parse(file, member, pixels=False)
+        header = _parsed(file, member, pixels=False)
+    header.pop(Tag("PixelData"), None)
+    return header
 
 
-def parse(file: BinaryIO, member: Member, *, pixels: bool) -> Dataset:
-    """Parse an opened member, with its pixels or without them."""
+def pixel_data(file: BinaryIO, member: Member) -> tuple[bytes, str]:
+    """Return the value of PixelData, empty when there is none, and its VR."""
+    element = _parsed(file, member, pixels=True).get_item("PixelData")
+    if element is None or not isinstance(element.value, bytes):
+        return b"", ""
+    return element.value, str(element.VR)
+
+
+def _parsed(file: BinaryIO, member: Member, *, pixels: bool) -> Dataset:
     try:
         with quiet():
             deflated = _check_inflated(file, member.size)
@@ -84,7 +95,7 @@ def parse(file: BinaryIO, member: Member, *, pixels: bool) -> Dataset:
             bounded = Bounded(file, member.size, limits.HEADER_BYTES + 2 * whole)
             header: Dataset = dcmread(bounded, stop_before_pixels=not pixels)
             if not pixels:
-                header.pop(Tag("PixelData"), None)
+                tidy(header.file_meta, META)
                 tidy(header)
             return header
     except LimitExceeded as error:
@@ -102,12 +113,12 @@ def syntax(header: Dataset) -> UID:
     return UID(header.file_meta.get("TransferSyntaxUID") or "")
 
 
-def tidy(header: Dataset) -> None:
-    """Drop private elements and unreadable values, down to the last sequence."""
+def tidy(header: Dataset, groups: range = GROUPS) -> None:
+    """Drop private elements, other groups and unreadable values, down to the last sequence."""
     for tag in list(header.keys()):
         try:
             element = header[tag]
-            if tag.is_private or tag.element == 0:
+            if tag.is_private or tag.element == 0 or tag.group not in groups:
                 del header[tag]
             elif element.VR == "SQ":
                 for item in element.value:

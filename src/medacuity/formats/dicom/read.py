@@ -13,13 +13,14 @@ from pydicom import Dataset
 
 from medacuity.errors import LimitExceeded, MalformedInput, StorageError
 from medacuity.formats.dicom import limits
-from medacuity.formats.dicom.decode import pixels, stored_dtype
+from medacuity.formats.dicom.decode import pixels, stored_dtype, unswapped
 from medacuity.formats.dicom.files import Member, members
 from medacuity.formats.dicom.frames import Frame, frames_of
 from medacuity.formats.dicom.geometry import affine_of, plane_of
-from medacuity.formats.dicom.header import parse, read_header
+from medacuity.formats.dicom.header import pixel_data, quiet, read_header
 from medacuity.formats.dicom.series import check_identity, stacks
 from medacuity.formats.dicom.values import rescaled, scale_of, unit_of
+from medacuity.formats.dicom.worker import Decoder
 from medacuity.formats.source import Source
 from medacuity.volume import Volume
 
@@ -55,7 +56,7 @@ def read(path: str | Path) -> Source:
             there twice, or does not tell where it lies.
     """
     path = Path(path)
-    with members(path) as found:
+    with quiet(), members(path) as found:
         headers = [(member, read_header(member)) for member in found]
         headers = [(m, h) for m, h in headers if not _directory(h)]
         if not headers:
@@ -105,12 +106,13 @@ def _decoded(
         for k, frame in enumerate(stack):
             wanted.setdefault(id(frame.header), []).append((v, k, frame))
     arrays = [_empty(stack) for stack in ordered]
-    for key, places in wanted.items():
-        data = _bytes(sources[key])
-        digest.update(data)
-        decoded = _pixels(data, sources[key], places[0][2])
-        for v, k, frame in places:
-            arrays[v][k] = decoded[frame.index or 0]
+    with Decoder() as decoder:
+        for key, places in wanted.items():
+            data = _bytes(sources[key])
+            digest.update(data)
+            decoded = _pixels(data, sources[key], places[0][2], decoder)
+            for v, k, frame in places:
+                arrays[v][k] = decoded[frame.index or 0]
     return arrays, digest.hexdigest()
 
 
@@ -129,10 +131,7 @@ def _bytes(member: Member) -> bytes:
     return data
 
 
-def _pixels(data: bytes, member: Member, frame: Frame) -> NDArray[Any]:
-    """Decode a file, making sure that it still is the one whose header was checked."""
-    file = parse(io.BytesIO(data), member, pixels=True)
-    for keyword in ("Rows", "Columns", "NumberOfFrames", "BitsAllocated", "PixelRepresentation"):
-        if file.get(keyword) != frame.header.get(keyword):
-            raise StorageError("it changed while it was read", path=member.path)
-    return pixels(file, member)
+def _pixels(data: bytes, member: Member, frame: Frame, decoder: Decoder) -> NDArray[Any]:
+    """Decode a file by the header that was checked, whatever it says by now."""
+    value, vr = pixel_data(io.BytesIO(data), member)
+    return pixels(frame.header, unswapped(value, vr, frame.header), member, decoder)
