@@ -18,11 +18,10 @@ from medacuity.atomic import atomic_write
 from medacuity.errors import MalformedInput
 from medacuity.formats.deflate import GZIP, packed
 from medacuity.formats.inflate import FileBytes, InflateStream, PlainStream
-from medacuity.formats.limits import data_file, refusing, storage
+from medacuity.formats.limits import check_place, data_file, refusing, storage
 from medacuity.formats.source import Provenance, Source
 from medacuity.formats.voxels import (
     encode,
-    placed_volume,
     plain_dtype,
     read_voxels,
     same_grid,
@@ -91,7 +90,7 @@ def read(path: Path) -> Source:
         if name is None:
             return _read_data(source, fields, (), path)
         beside = data_file(path, name)
-        with beside.open("rb") as data:
+        with storage(beside), beside.open("rb") as data:
             return _read_data(FileBytes(data, path, after=source), fields, (name,), path)
 
 
@@ -134,6 +133,7 @@ def _read_data(
         dtype = _dtype(fields, path)
         sizes, kinds = _axes(fields, path)
         affine, frames_axis, space = _geometry(fields, sizes, kinds, path)
+    check_place(affine, path)
     gzip = _gzip(fields, path)
     stream = InflateStream(source) if gzip else PlainStream(source)
     array = read_voxels(stream, sizes, dtype)
@@ -144,7 +144,7 @@ def _read_data(
         array = np.moveaxis(array, frames_axis, -1)
     array = array[..., np.newaxis] if frames_axis is None else array
     array = array[:, :, np.newaxis] if array.ndim == 3 else array  # one slice
-    volumes = tuple(placed_volume(array[..., t], affine, path) for t in range(array.shape[-1]))
+    volumes = tuple(Volume(array[..., t], affine) for t in range(array.shape[-1]))
     header = NrrdHeader(dtype.newbyteorder("="), gzip, space, frames, files)
     return Source(path, volumes, header, source.sha256())
 

@@ -6,7 +6,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from medacuity.errors import LimitExceeded, MalformedInput, MedacuityError, StorageError, UsageError
+import numpy as np
+from numpy.typing import NDArray
+
+from medacuity.errors import (
+    LimitExceeded,
+    MalformedInput,
+    MedacuityError,
+    StorageError,
+    UnsafeGeometry,
+    UsageError,
+)
+from medacuity.volume import check_affine
 
 LIMIT_GIB = 8.0
 """Largest image, in GiB of memory once read; ``MEDACUITY_LIMIT_GIB`` sets another."""
@@ -22,6 +33,9 @@ PIXEL_LIMIT = 100_000_000
 
 SPACING_RANGE_MM = (1e-6, 1e4)
 """Voxels between a nanometre and ten metres; anything else is a damaged header."""
+
+FARTHEST_MM = 1e9
+"""Origins may be odd, not on another continent."""
 
 
 def limit_bytes() -> int:
@@ -70,13 +84,32 @@ def check_pixels(width: int, height: int, path: Path) -> None:
 
 def data_file(path: Path, name: str) -> Path:
     """Return the data file that the header at ``path`` names; it must lie beside it."""
-    if not name or Path(name).name != name or any(c in name for c in "\\\0%") or name == "..":
+    plain = bool(name) and Path(name).name == name and not any(c in name for c in "\\\0%")
+    if not plain or name == ".." or name.split()[0].upper() == "LIST":
         raise MalformedInput(
             "its data file must be one plain name in the same folder; convert the pair to a "
             "single file",
             path=path,
         )
     return path.with_name(name)
+
+
+def check_place(affine: NDArray[np.float64], path: Path) -> None:
+    """Refuse an affine, in mm, that places voxels nowhere or where no patient is."""
+    low, high = SPACING_RANGE_MM
+    finite = bool(np.isfinite(affine).all())
+    try:
+        if finite and np.abs(affine[:3, 3]).max() > FARTHEST_MM:
+            raise UnsafeGeometry(f"the origin lies beyond {FARTHEST_MM:g} mm; correct the header")
+        spacing = np.hypot(np.hypot(*affine[:2, :3]), affine[2, :3])
+        if finite and not ((low <= spacing) & (spacing <= high)).all():
+            text = " x ".join(f"{mm:g}" for mm in spacing)
+            raise UnsafeGeometry(
+                f"spacing must lie between {low:g} and {high:g} mm, got {text}; correct the header"
+            )
+        check_affine(affine)
+    except UnsafeGeometry as error:
+        raise UnsafeGeometry(error.reason, path=path) from None
 
 
 @contextmanager

@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medacuity.atomic import atomic_write
-from medacuity.errors import MalformedInput
+from medacuity.errors import MalformedInput, UnsafeGeometry
 from medacuity.formats.deflate import ZLIB, packed
 from medacuity.formats.inflate import FileBytes, InflateStream, PlainStream
-from medacuity.formats.limits import data_file, refusing, storage
+from medacuity.formats.limits import check_place, data_file, refusing, storage
 from medacuity.formats.source import Provenance, Source
 from medacuity.formats.voxels import (
     encode,
-    placed_volume,
     plain_dtype,
     read_voxels,
     same_grid,
@@ -71,9 +70,7 @@ def read(path: Path) -> Source:
         if name.upper() == "LOCAL":
             return _read_data(source, fields, (), path)
         beside = data_file(path, name)
-        if name.upper() == "LIST" or " " in name:
-            raise MalformedInput("a list of data files is not read; convert it first", path=path)
-        with beside.open("rb") as data:
+        with storage(beside), beside.open("rb") as data:
             return _read_data(FileBytes(data, path, after=source), fields, (name,), path)
 
 
@@ -126,11 +123,12 @@ def _read_data(
         sizes, affine, time = _geometry(fields, path)
         compressed = _flag(fields, "compresseddata", path=path)
         skip = int(fields.get("headersize", "0"))
+    check_place(affine, path)
     if skip:
         raise MalformedInput("data behind a foreign header is not read; convert it", path=path)
     stream = InflateStream(source, gzip=False) if compressed else PlainStream(source)
     array = read_voxels(stream, sizes, dtype).reshape((*sizes, 1, 1)[:4], order="F")
-    volumes = tuple(placed_volume(array[..., t], affine, path) for t in range(array.shape[3]))
+    volumes = tuple(Volume(array[..., t], affine) for t in range(array.shape[3]))
     header = MetaHeader(dtype.newbyteorder("="), compressed, time, files)
     return Source(path, volumes, header, source.sha256())
 
@@ -165,7 +163,7 @@ def _geometry(
     if count == 4 and (np.any(axes[3, :3]) or np.any(axes[:3, 3])):
         raise MalformedInput("its fourth axis must be time alone, not a direction", path=path)
     if not (spacing[:space] > 0).all():
-        spacing[:space] = 0  # refused by Volume, in its words
+        raise UnsafeGeometry("ElementSpacing must be above 0 mm; correct the header", path=path)
     affine = np.eye(4)
     affine[:space, :space] = axes[:space, :space].T * spacing[:space]
     affine[:space, 3] = origin[:space]

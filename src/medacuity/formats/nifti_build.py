@@ -94,7 +94,7 @@ def _place(fields: Any, header: NiftiHeader, affine: NDArray[np.float64]) -> Non
         try:
             fields.set_qform(header.qform if still else header.qform @ move, qcode, False)
         except HeaderDataError:  # a shear: quaternions cannot say it, so the sform must
-            qcode, scode = 0, scode or qcode
+            fields["qform_code"], qcode, scode = 0, 0, scode or qcode
             fields["pixdim"][1:4] = np.linalg.norm(affine[:3, :3], axis=0)
     if header.sform is not None:
         affine = header.sform if still else header.sform @ move

@@ -13,8 +13,7 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from medacuity.errors import MalformedInput, UnsafeGeometry
-from medacuity.formats.limits import SPACING_RANGE_MM
-from medacuity.volume import check_affine
+from medacuity.formats.limits import SPACING_RANGE_MM, check_place
 
 CLASSES: dict[int, Any] = {1: Nifti1Header, 2: Nifti2Header}
 SIZES = {1: 348, 2: 540}
@@ -113,10 +112,10 @@ def parse(block: bytes, version: int, order: Order, path: Path) -> NiftiHeader:
     if affine is None and codes[0] > 0:
         raise UnsafeGeometry("the qform (quaternion, qfac) is not a rotation", path=path)
     affine = base_affine(shape, fields["pixdim"][1:4]) if affine is None else affine
-    try:
-        check_affine(affine)
-    except UnsafeGeometry as error:
-        raise UnsafeGeometry(error.reason, path=path) from None
+    place = affine.copy()
+    with np.errstate(over="ignore"):
+        place[:3] *= MM_PER_UNIT[units & 7]
+    check_place(place, path)
     return NiftiHeader(
         version=version,
         order=order,

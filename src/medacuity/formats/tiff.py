@@ -47,8 +47,10 @@ def decode_tiff(file: IO[bytes], size: int, path: Path) -> NDArray[Any]:
             orientation = int(getattr(page.tags.get(274), "value", 1))
             inverted = int(page.photometric) == 0
             array = tiff.series[0].asarray() if by_tifffile else None
+        if array is None and orientation != 1:  # Pillow turns some of these, and not others
+            raise MalformedInput("a turned TIFF of this kind is not read; turn it first", path=path)
         if array is None:
-            return _by_pillow(file, shape)  # which turns and inverts by itself
+            return _by_pillow(file, shape)  # which inverts by itself
         array = array.reshape(shape)
         if inverted:
             array = _inverted(array, path)

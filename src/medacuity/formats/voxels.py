@@ -6,20 +6,13 @@ than the image itself and a few slabs, so an array mapped from disk may be large
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medacuity.errors import (
-    LimitExceeded,
-    MalformedInput,
-    SafetyGate,
-    UnsafeGeometry,
-    UsageError,
-)
-from medacuity.formats.limits import SPACING_RANGE_MM, check_size
+from medacuity.errors import LimitExceeded, MalformedInput, SafetyGate, UsageError
+from medacuity.formats.limits import check_size
 from medacuity.volume import Volume
 
 SLAB = 8 * 2**20
@@ -111,7 +104,8 @@ def stored_dtype(
     fitting = [k for k in kinds if np.iinfo(k).min <= ends[0] and ends[1] <= np.iinfo(k).max]
     if not fitting:
         raise SafetyGate(f"the values reach from {low:g} to {high:g}, and no integer holds them")
-    return next((k for k in fitting if np.can_cast(wanted, k)), fitting[0])
+    wide = [k for k in fitting if k.itemsize >= wanted.itemsize] or fitting
+    return next((k for k in wide if np.can_cast(wanted, k)), wide[0])
 
 
 def value_range(volumes: Sequence[Volume]) -> tuple[float, float]:
@@ -153,23 +147,6 @@ def slabs(array: NDArray[Any], axis: int) -> Iterator[NDArray[Any]]:
     step = max(1, SLAB // layer)
     for start in range(0, array.shape[axis], step):
         yield array[(slice(None),) * axis + (slice(start, start + step),)]
-
-
-def placed_volume(array: NDArray[Any], affine: NDArray[np.float64], path: Path) -> Volume:
-    """Return a volume; an affine or a spacing that cannot be trusted is refused by name."""
-    low, high = SPACING_RANGE_MM
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    try:
-        volume = Volume(array, affine)
-    except UnsafeGeometry as error:
-        raise UnsafeGeometry(error.reason, path=path) from None
-    if not ((low <= spacing) & (spacing <= high)).all():
-        text = " x ".join(f"{mm:g}" for mm in spacing)
-        raise UnsafeGeometry(
-            f"spacing must lie between {low:g} and {high:g} mm, got {text}; correct the header",
-            path=path,
-        )
-    return volume
 
 
 def same_grid(volumes: Sequence[Volume]) -> Volume:
