@@ -21,6 +21,7 @@ class Picture:
     columns: int
     samples: int
     bits: int
+    tiles: int = 1
 
 
 def picture_of(code: bytes) -> Picture | None:
@@ -28,7 +29,7 @@ def picture_of(code: bytes) -> Picture | None:
 
     Example:
         >>> picture_of(bytes.fromhex("ffd8ffc3000b0c0040002001011100"))
-        Picture(rows=64, columns=32, samples=1, bits=12)
+        Picture(rows=64, columns=32, samples=1, bits=12, tiles=1)
     """
     try:
         if code[:2] == b"\xff\xd8":
@@ -63,6 +64,5 @@ def _jpeg2000(code: bytes, at: int) -> Picture | None:
     x, y, x0, y0, tile_x, tile_y, tx0, ty0, samples, bits = unpack_from(">8IHB", code, at + 6)
     if not (tile_x and tile_y and x > x0 >= tx0 and y > y0 >= ty0):
         return None
-    if -(-(x - tx0) // tile_x) * -(-(y - ty0) // tile_y) > MOST_TILES:
-        return None
-    return Picture(y - y0, x - x0, samples, (bits & 0x7F) + 1)
+    tiles = -(-(x - tx0) // tile_x) * -(-(y - ty0) // tile_y)
+    return Picture(y - y0, x - x0, samples, (bits & 0x7F) + 1, tiles)

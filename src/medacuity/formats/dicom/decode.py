@@ -17,8 +17,9 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from medacuity.errors import MalformedInput
-from medacuity.formats.dicom.codestream import picture_of
+from medacuity.errors import LimitExceeded, MalformedInput
+from medacuity.formats.dicom import limits
+from medacuity.formats.dicom.codestream import MOST_TILES, picture_of
 from medacuity.formats.dicom.files import Member
 from medacuity.formats.dicom.header import quiet, syntax
 from medacuity.formats.dicom.worker import Decoder
@@ -138,6 +139,12 @@ def _check_picture(code: bytes, rows: int, columns: int, member: Member) -> None
     if picture is None or not code.rstrip(b"\0").endswith(END):
         raise MalformedInput(
             "a compressed frame has no readable start or no end; fetch it again", path=member.path
+        )
+    if picture.rows * picture.columns > limits.FRAME_PIXELS or picture.tiles > MOST_TILES:
+        raise LimitExceeded(
+            f"its compressed image claims {picture.rows} x {picture.columns} pixels, a frame may "
+            f"have {limits.FRAME_PIXELS}; it is refused",
+            path=member.path,
         )
     if (picture.rows, picture.columns, picture.samples) != (rows, columns, 1):
         raise MalformedInput(

@@ -174,7 +174,6 @@ def _step(frames: Sequence[Frame], planes: Sequence[Plane]) -> NDArray[np.float6
     positions = np.array([plane.position for plane in planes])
     step = (positions[-1] - positions[0]) / (len(planes) - 1)
     gaps = np.diff(positions @ planes[0].normal)
-    _check_mm(frames[1], "the distance between slices", float(gaps.mean()))
     tolerance = max(EVEN * float(gaps.mean()), EVEN_MM)
     off = abs(gaps - gaps.mean())
     worst = int(np.argmax(off))
@@ -185,6 +184,7 @@ def _step(frames: Sequence[Frame], planes: Sequence[Plane]) -> NDArray[np.float6
             "or misplaced; fetch the series again",
             path=frames[worst + 1].path,
         )
+    _check_mm(frames[1], "the distance between slices", float(gaps.mean()))
     _check_line(frames, positions, step, tolerance)
     return np.asarray(step)
 

@@ -72,37 +72,43 @@ def read_header(member: Member) -> Dataset:
         MalformedInput: The file cannot be parsed.
         LimitExceeded: The header is too long, or a deflated file grows too much.
     """
-    with member.open(-1) as file:
+    with member.open(-1) as file, _guarded(member):
         header = _parsed(file, member, pixels=False)
-    header.pop(Tag("PixelData"), None)
-    return header
+        tidy(header.file_meta, META)
+        tidy(header)
+        header.pop(Tag("PixelData"), None)
+        return header
 
 
 def pixel_data(file: BinaryIO, member: Member) -> tuple[bytes, str]:
     """Return the value of PixelData, empty when there is none, and its VR."""
-    element = _parsed(file, member, pixels=True).get_item("PixelData")
+    with _guarded(member):
+        element = _parsed(file, member, pixels=True).get_item(Tag("PixelData"))
     if element is None or not isinstance(element.value, bytes):
         return b"", ""
     return element.value, str(element.VR)
 
 
 def _parsed(file: BinaryIO, member: Member, *, pixels: bool) -> Dataset:
+    deflated = _check_inflated(file, member.size)
+    whole = member.size if pixels or deflated else 0
+    file.seek(0)
+    bounded = Bounded(file, member.size, limits.HEADER_BYTES + 2 * whole)
+    header: Dataset = dcmread(bounded, stop_before_pixels=not pixels)
+    return header
+
+
+@contextmanager
+def _guarded(member: Member) -> Iterator[None]:
+    """Turn whatever a parser of foreign bytes raises into a refusal that quotes nothing."""
     try:
         with quiet():
-            deflated = _check_inflated(file, member.size)
-            whole = member.size if pixels or deflated else 0
-            file.seek(0)
-            bounded = Bounded(file, member.size, limits.HEADER_BYTES + 2 * whole)
-            header: Dataset = dcmread(bounded, stop_before_pixels=not pixels)
-            if not pixels:
-                tidy(header.file_meta, META)
-                tidy(header)
-            return header
+            yield
     except LimitExceeded as error:
         raise LimitExceeded(error.reason, path=member.path) from None
     except (MedacuityError, OSError):
         raise
-    except Exception:  # a parser of foreign bytes fails in any way; its message may quote them
+    except Exception:  # it fails in any way, and its message may hold a patient's data
         raise MalformedInput(
             "its header is damaged and cannot be read; fetch the file again", path=member.path
         ) from None

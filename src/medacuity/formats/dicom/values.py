@@ -117,8 +117,9 @@ def storage_for(arrays: Sequence[NDArray[Any]], frames: Sequence[Frame]) -> Stor
     """Choose how results are stored: as the source was if that holds them, else wider.
 
     First choice: the source's own bits, sign and slope. Then 16 bits, unsigned or signed, with
-    its slope. Last, and for PET, whose slices each had a slope of their own: signed 16 bits
-    with one slope that makes the largest value 32767.
+    its slope, or with another intercept. Last, and for PET, whose slices each had a slope of
+    their own and whose intercept is 0: signed 16 bits with one slope that makes the largest
+    value 32767.
 
     Raises:
         SafetyGate: A value is not finite.
@@ -139,6 +140,9 @@ def storage_for(arrays: Sequence[NDArray[Any]], frames: Sequence[Frame]) -> Stor
         ):
             if choice.holds(low, high):
                 return choice
+        shifted = Storage(Scale(scale.slope, float(np.floor(low))), 16, False)
+        if scale.slope > 0 and shifted.holds(low, high):
+            return shifted
     largest = max(abs(low), abs(high)) or 1.0
     return Storage(Scale(float(format_number_as_ds(largest / 32767))), 16, True)
 
