@@ -116,6 +116,21 @@ def test_any_tile_gives_the_whole_image(data: Any, dims: int, pooled: bool) -> N
     assert_same(out, whole(model, x))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("extra", [0, 8])
+def test_twenty_odd_shapes_under_all_usual_tiles(extra: int) -> None:
+    rng = np.random.default_rng(11)
+    model = Shuffled(3, (2, 2, 2))
+    model.halo = 4 + extra
+    for _ in range(20):
+        x = image(1, 1, *(int(n) for n in rng.integers(20, 72, 3)))
+        expected = whole(model, x)
+        for tile in (16, 32, 48, 64):
+            out = enlarged(model, x)
+            run_tiled(model, x, out=out, tile=tile)
+            assert_same(out, expected)
+
+
 @pytest.mark.parametrize("tile", [1, 2, 3, 7, 8, 31, 64])
 def test_one_number_is_a_tile_too(tile: int) -> None:
     model, x = Shuffled(2, (2, 3)), image(2, 1, 19, 23)

@@ -17,8 +17,8 @@ from medacuity.errors import UsageError
 K1, K2 = 0.01, 0.03
 """The constants of SSIM, as in the paper and every implementation since."""
 
-PIECE = 2**19
-"""Voxels worked on at a time: a few MB, which stay in the processor's cache."""
+PIECE = 2**18
+"""Voxels worked on at a time: 2 MB each of a few maps, which stay in the processor's cache."""
 
 Window = Literal["gaussian", "uniform"]
 
@@ -165,10 +165,10 @@ def ssim_map(
     n = len(taps) ** (target.ndim - 2)
     unbiased = n / (n - 1) if sample_covariance else 1.0
     x, y = prediction, target
-    moments = _smooth(torch.stack([x, y, x * x, y * y, x * y]), taps)
-    mx, my = moments[0], moments[1]
-    vx, vy = ((moments[i] - m * m) * unbiased for i, m in ((2, mx), (3, my)))
-    vxy = (moments[4] - mx * my) * unbiased
+    mx, my = _smooth(x, taps), _smooth(y, taps)
+    vx = (_smooth(x * x, taps) - mx * mx) * unbiased
+    vy = (_smooth(y * y, taps) - my * my) * unbiased
+    vxy = (_smooth(x * y, taps) - mx * my) * unbiased
     luminance = (2 * mx * my + c1) / (mx * mx + my * my + c1)
     if exponents == (1.0, 1.0, 1.0):
         return luminance * (2 * vxy + c2) / (vx + vy + c2)
@@ -197,11 +197,11 @@ def _taps(window: Window) -> list[float]:
 
 
 def _smooth(x: Tensor, taps: Sequence[float]) -> Tensor:
-    """Weigh the neighbours along the spatial axes (from the fourth on); no borders are made up.
+    """Weigh the neighbours along the spatial axes; no borders are made up.
 
     Shifted sums: for 11 taps in double precision three times faster than a convolution.
     """
-    for axis in range(3, x.ndim):
+    for axis in range(2, x.ndim):
         size = x.shape[axis] - len(taps) + 1
         smooth = x.narrow(axis, 0, size) * taps[0]
         for i, tap in enumerate(taps[1:], start=1):
@@ -212,7 +212,7 @@ def _smooth(x: Tensor, taps: Sequence[float]) -> Tensor:
 
 def _slabs(space: Sequence[int], *, overlap: int) -> Iterator[slice]:
     """Cut the first axis into pieces that share ``overlap`` rows: every window in one piece."""
-    rows = max(PIECE // math.prod(space[1:]), 3 * overlap, 1) - overlap
+    rows = max(PIECE // math.prod(space[1:]), 2 * overlap, 1) - overlap
     for start in range(0, max(space[0] - overlap, 1), rows):
         yield slice(start, min(start + rows + overlap, space[0]))
 
