@@ -4,13 +4,18 @@ Whatever happens, a path holds the whole old file or the whole new one. Nothing 
 package opens a file for writing.
 """
 
+import math
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from medacuity.errors import StorageError
 
@@ -104,3 +109,16 @@ def _storage_errors(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise StorageError(f"cannot write: {error.strerror or error}", path=path) from error
+
+
+def scratch(folder: str | Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return a float32 array on disk that vanishes with the process: room for large results.
+
+    The file has no name from the start, so that no crash leaves it behind.
+    """
+    with _storage_errors(Path(folder)):
+        descriptor, name = tempfile.mkstemp(dir=folder, prefix=".medacuity-", suffix=".scratch")
+        os.unlink(name)
+        with os.fdopen(descriptor, "w+b") as file:
+            file.truncate(4 * math.prod(shape))
+            return np.memmap(file, np.float32, mode="r+", shape=shape)

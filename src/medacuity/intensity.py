@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+WELL_BELOW = 0.3  # share of the brightness that ringing and resampling never undershoot by
 ENOUGH = 1 << 24  # voxels that a percentile is read from; more are thinned evenly
 
 
@@ -39,6 +40,9 @@ class Intensity:
 class Percentile:
     """From nothing to the brightest tissue: 0 -> 0, a percentile of the input -> 1.
 
+    A scale that goes well below 0, such as Hounsfield units, starts at the opposite percentile
+    instead; the faint negative ringing of a magnitude image does not count as that.
+
     Read from the *input* alone, at training and at use alike: a range taken from the target
     looks fine in every test and is not there in the clinic.
 
@@ -50,10 +54,13 @@ class Percentile:
     percent: float = 99.9
 
     def of(self, array: NDArray[Any]) -> Intensity:
-        """Return the map for ``array``; an image with nothing above 0 is left as it is."""
+        """Return the map for ``array``; an image of nothing but 0 is left as it is."""
         thin = max(1, array.size // ENOUGH)
-        high = float(np.percentile(array.reshape(-1)[::thin], self.percent))
-        return Intensity(0.0, high if high > 0 else 1.0)
+        some = array.reshape(-1)[::thin]
+        low, high = (float(p) for p in np.percentile(some, [100 - self.percent, self.percent]))
+        if low > -WELL_BELOW * max(high, 0.0):
+            low = 0.0
+        return Intensity(low, high if high > low else low + 1.0)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def noise_level(stack: NDArray[Any], *, brightness: float) -> float:
     """
     thin = np.asarray(stack[:: max(1, len(stack) // SLICES)], dtype=np.float32)
     side = 2 * BLOCK
-    n, height, width = thin.shape
+    _, height, width = thin.shape
     thin = thin[:, : height // side * side, : width // side * side]
     if thin.size == 0:
         return 0.0

@@ -1,0 +1,5 @@
+"""``python -m medacuity``: the same door."""
+
+from medacuity.cli import run
+
+run()

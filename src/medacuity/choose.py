@@ -1,0 +1,195 @@
+"""Which weights for this scan, and why: decided from its grid and its noise."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medacuity.checkpoint import Card, read_card, shipped
+from medacuity.errors import UsageError
+from medacuity.intensity import Percentile
+from medacuity.trust.noise import noise_level
+from medacuity.volume import Volume
+
+ALIKE = 1.5  # spacings, or factors, further apart than this are different things
+NOISY = 0.015  # noise over brightness from which it is taken out rather than kept
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One network over some axes of the volume.
+
+    Args:
+        weights: Name or path.
+        axes: Array axes it enlarges, in the order of the network's own axes.
+        why: For the reader.
+    """
+
+    weights: str
+    axes: tuple[int, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done to a volume.
+
+    Args:
+        size: Voxels of the result, per axis.
+        stages: Networks, in order; what they leave of the way is resampled, grid-true.
+        noise: Estimated noise over brightness.
+    """
+
+    size: tuple[int, int, int]
+    stages: tuple[Stage, ...]
+    noise: float
+
+
+def plan(
+    volume: Volume, *, scale: Sequence[float] | None = None, spacing: Sequence[float] | None = None,
+    weights: str | None = None,
+) -> Plan:  # fmt: skip
+    """Decide the size of the result and the networks that lead there.
+
+    Axes that are alike (spacing and factor within 1.5 of each other) are enlarged together:
+    three by a volume network, two by a slice network, one by a network between slices;
+    thickest first. A scan noisier than 1.5 % of its brightness gets the networks for noise.
+
+    Args:
+        volume: The scan.
+        scale: Result voxels per voxel, one for all axes or one per axis; with one for all,
+            an axis with a single voxel is left alone.
+        spacing: Wanted mm between voxels, instead of ``scale``.
+        weights: A name or file, to overrule the choice of networks.
+    """
+    size = _size(volume, scale, spacing, weights)
+    factors = [new / old for new, old in zip(size, volume.shape, strict=True)]
+    noise = _noise(volume)
+    if weights is not None:
+        return Plan(size, (_asked_for(volume, factors, weights),), noise)
+    stages = tuple(
+        _stage(volume, factors, group, noisy=noise > NOISY and first)
+        for first, group in zip([True] + [False] * 3, _groups(volume, factors), strict=False)
+    )
+    return Plan(size, stages, noise)
+
+
+def _size(
+    volume: Volume, scale: Sequence[float] | None, spacing: Sequence[float] | None,
+    weights: str | None,
+) -> tuple[int, int, int]:  # fmt: skip
+    if scale is not None and spacing is not None:
+        raise UsageError("give a scale or a spacing, not both")
+    if spacing is not None:
+        wanted = [s / w for s, w in zip(volume.spacing, _three("spacing", spacing), strict=True)]
+    elif scale is not None:
+        wanted = _three("scale", scale)
+    else:
+        wanted = _usual(volume, weights)
+    if len(scale or spacing or [1]) == 1:
+        wanted = [1.0 if n == 1 else f for n, f in zip(volume.shape, wanted, strict=True)]
+    i, j, k = (max(1, math.floor(n * f + 0.5)) for n, f in zip(volume.shape, wanted, strict=True))
+    return (i, j, k)
+
+
+def _three(what: str, values: Sequence[float]) -> list[float]:
+    values = list(values) * 3 if len(values) == 1 else list(values)
+    if len(values) != 3 or not all(math.isfinite(v) and 0 < v <= 64 for v in values):
+        raise UsageError(f"{what} needs 1 or 3 numbers above 0 and up to 64, got {values}")
+    return values
+
+
+def _usual(volume: Volume, weights: str | None) -> list[float]:
+    """Twice the voxels per axis; thick slices are first brought to the spacing in the plane."""
+    card = None if weights is None else card_of(weights)
+    thick, ratio = _thickest(volume)
+    if card is not None:
+        return _along(_network_axes(volume, card, [1.0] * 3), card)
+    if ratio > ALIKE and volume.shape[thick] > 1:
+        return [float(min(4, max(2, round(ratio)))) if a == thick else 1.0 for a in range(3)]
+    return [1.0 if n == 1 else 2.0 for n in volume.shape]
+
+
+def _groups(volume: Volume, factors: Sequence[float]) -> list[tuple[int, ...]]:
+    """Return the axes to enlarge, alike ones together, thickest first."""
+    left = [axis for axis in range(3) if factors[axis] > 1]
+    left.sort(key=lambda axis: (-volume.spacing[axis], axis))
+    groups: list[list[int]] = []
+    for axis in left:
+        for group in groups:
+            if all(_alike(volume, factors, axis, other) for other in group):
+                group.append(axis)
+                break
+        else:
+            groups.append([axis])
+    return [tuple(sorted(group)) for group in groups]
+
+
+def _alike(volume: Volume, factors: Sequence[float], a: int, b: int) -> bool:
+    return all(max(x[a], x[b]) <= ALIKE * min(x[a], x[b]) for x in (volume.spacing, factors))
+
+
+def _stage(
+    volume: Volume, factors: Sequence[float], axes: tuple[int, ...], *, noisy: bool
+) -> Stage:
+    factor = float(np.exp(np.mean(np.log([factors[a] for a in axes]))))
+    if len(axes) == 3:
+        name, what = "mri-3d-x2", "all three axes are alike"
+    elif len(axes) == 2:
+        name, what = "mri-2d-x2", f"axes {axes[0]} and {axes[1]} are alike, slice by slice"
+    else:
+        nearest = min((2, 3, 4), key=lambda n: abs(math.log(n / factor)))
+        name, what = f"mri-slices-x{nearest}", f"axis {axes[0]} alone, {factor:g} times"
+        axes = tuple(a for a in range(3) if a != axes[0]) + axes
+    return Stage(name + ("-noisy" if noisy else ""), axes, what)
+
+
+def _asked_for(volume: Volume, factors: Sequence[float], weights: str) -> Stage:
+    axes = _network_axes(volume, card_of(weights), factors)
+    return Stage(weights, axes, "asked for")
+
+
+def _network_axes(volume: Volume, card: Card, factors: Sequence[float]) -> tuple[int, ...]:
+    """Return which array axes a network's axes are: its slice axis is the thickest."""
+    scale = card.arguments["scale"]
+    slices = max(range(3), key=lambda a: (factors[a] if 1 in scale else -factors[a],
+                                          volume.spacing[a], a))  # fmt: skip
+    if card.arguments["dims"] == 2:
+        flat = [a for a in range(3) if volume.shape[a] == 1]
+        across = flat[-1] if flat else min(
+            range(3), key=lambda a: (factors[a], -volume.spacing[a], -a)
+        )  # fmt: skip
+        return tuple(a for a in range(3) if a != across)
+    return (*(a for a in range(3) if a != slices), slices) if 1 in scale else (0, 1, 2)
+
+
+def _along(axes: Sequence[int], card: Card) -> list[float]:
+    wanted = [1.0] * 3
+    for axis, factor in zip(axes, card.arguments["scale"], strict=True):
+        wanted[axis] = float(factor)
+    return wanted
+
+
+def card_of(weights: str) -> Card:
+    """Return the card of shipped weights or of a file, without its weights."""
+    from medacuity.checkpoint import find_weights
+
+    return read_card(find_weights(weights))
+
+
+def _thickest(volume: Volume) -> tuple[int, float]:
+    thick = max(range(3), key=volume.spacing.__getitem__)
+    return thick, volume.spacing[thick] / min(volume.spacing)
+
+
+def _noise(volume: Volume) -> float:
+    across = max(range(3), key=lambda a: (volume.shape[a] == 1, volume.spacing[a], a))
+    intensity = Percentile().of(volume.array)
+    stack = np.moveaxis(volume.array, across, 0)
+    return noise_level(stack, brightness=intensity.high - intensity.low)
+
+
+def available() -> Mapping[str, Card]:
+    """Return the cards of the shipped weights, by name."""
+    return {name: read_card(path) for name, path in shipped().items()}

@@ -1,0 +1,72 @@
+"""The door: read, call one thing, write. Everything heavy is imported inside the commands."""
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from medacuity.cli.degrade import degrade
+from medacuity.cli.demo import demo
+from medacuity.cli.doctor import doctor
+from medacuity.cli.enhance import enhance
+from medacuity.cli.evaluate import evaluate
+from medacuity.cli.models import app as models
+from medacuity.cli.train import resume, train
+from medacuity.errors import MedacuityError
+
+FAULT, INTERRUPT = 70, 130
+
+# Typer carries its own copy of click in some releases; its usage errors have this base in all.
+WrongCall = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    help="Make a medical image better, and keep it true.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (enhance, degrade, evaluate, train, resume, doctor, demo):
+    app.command()(command)
+app.add_typer(models, name="models")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code. What went wrong is one line on stderr."""
+    warnings.showwarning = _show_warning
+    try:
+        return int(app(args=arguments, prog_name="medacuity", standalone_mode=False) or 0)
+    except MedacuityError as error:
+        return _say(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _say("interrupted; nothing was left behind", INTERRUPT)
+    except Exception as error:
+        if isinstance(error, WrongCall):
+            return _say(_usage(error), 2)
+        if os.environ.get("MEDACUITY_DEBUG"):
+            raise
+        what = type(error).__name__
+        return _say(f"a fault of ours ({what}); set MEDACUITY_DEBUG=1 to see where", FAULT)
+
+
+def run() -> None:
+    """Be the program."""
+    sys.exit(main())
+
+
+def _usage(error: Any) -> str:
+    where = getattr(getattr(error, "ctx", None), "command_path", "medacuity")
+    return f"{error.format_message()} (see {where} --help)"
+
+
+def _say(what: str, code: int) -> int:
+    line = " ".join(what.split())
+    print(f"medacuity: error {code}: {line}", file=sys.stderr)
+    return code
+
+
+def _show_warning(message: Warning | str, *where: object, **more: object) -> None:
+    print(f"medacuity: warning: {' '.join(str(message).split())}", file=sys.stderr)

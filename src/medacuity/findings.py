@@ -1,0 +1,84 @@
+"""What an enhancement has to say of itself: for the sidecar, and for the person."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from medacuity import __version__
+from medacuity.checkpoint import Trained
+from medacuity.choose import NOISY, Plan
+from medacuity.trust.consistency import Residual
+from medacuity.volume import Volume
+
+
+def describe(
+    volume: Volume, todo: Plan, used: Sequence[Trained], found: Residual | None, *, plain: str
+) -> dict[str, Any]:
+    """Return the findings; all of it JSON, nothing of it tells who the patient is.
+
+    Args:
+        volume: The input.
+        todo: What was planned.
+        used: The networks that ran, in order.
+        found: Data consistency; None where it does not apply.
+        plain: What was done where no network ran.
+    """
+    names = " + ".join(trained.card.name for trained in used)
+    factors = " x ".join(f"{n / o:g}" for n, o in zip(todo.size, volume.shape, strict=True))
+    verb = f"Enhanced by the networks {names}" if used else f"Resampled ({plain})"
+    return {
+        "method": names or plain,
+        "method_sha256": _joint([trained.sha256 for trained in used]),
+        "version": __version__,
+        "label": "AI-enhanced" if used else "Resampled",
+        "description": f"{verb}: {factors} times the voxels. Not for primary diagnosis.",
+        "stages": [
+            {"weights": trained.card.name, "sha256": trained.sha256, "axes": list(stage.axes),
+             "why": stage.why, "licence": trained.card.licence}
+            for stage, trained in zip(todo.stages, used, strict=False)
+        ],
+        "size": list(todo.size),
+        "noise": round(todo.noise, 4),
+        "consistency": None if found is None else _rounded(asdict(found)),
+        "warnings": _warnings(volume, used),
+    }  # fmt: skip
+
+
+def in_words(findings: dict[str, Any]) -> list[str]:
+    """Return the findings as lines for a person: what was chosen, why, and what to mind."""
+    noise, kind = findings["noise"], "noisy" if findings["noise"] > NOISY else "clean"
+    lines = [
+        f"chose {stage['weights']}: {stage['why']}; {kind} (noise {noise:.1%} of the brightness)"
+        for stage in findings["stages"]
+    ] or [f"resampled by {findings['method']}; no network was used"]
+    consistency = findings["consistency"]
+    if consistency:
+        lines.append(
+            f"pushed back through a {consistency['scanner']} scanner, the result explains the "
+            f"input up to {consistency['relative']:.2%} (at most {consistency['largest']:.2%} "
+            "of its range at any voxel)"
+        )
+    size = " x ".join(map(str, findings["size"]))
+    lines.append(f"{size} voxels in {findings['seconds']:g} s")
+    return lines + [f"warning: {warning}" for warning in findings["warnings"]]
+
+
+def _warnings(volume: Volume, used: Sequence[Trained]) -> list[str]:
+    if used and volume.unit != "a.u.":
+        return [
+            f"the values are in {volume.unit}, and {used[0].card.name} was trained on MRI: "
+            "judge the result with care, or take --model lanczos"
+        ]
+    return []
+
+
+def _joint(hashes: Sequence[str]) -> str:
+    """Return one hash for the networks that ran: that of the only one, or of all together."""
+    if len(hashes) == 1:
+        return hashes[0]
+    return hashlib.sha256(" ".join(hashes).encode()).hexdigest() if hashes else ""
+
+
+def _rounded(figures: dict[str, Any]) -> dict[str, Any]:
+    return {k: v if isinstance(v, str) else float(f"{v:.3g}") for k, v in figures.items()}

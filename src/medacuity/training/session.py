@@ -1,0 +1,99 @@
+"""From a wish to weights: find the scans, prepare them, train, resume."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from medacuity.errors import UsageError
+from medacuity.training.cases import Case, find_cases
+from medacuity.training.prepare import prepare
+from medacuity.training.recipes import RECIPES, Recipe
+from medacuity.training.run import Settings, resume_run, start_run
+
+Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for; what is None is as the recipe says."""
+
+    recipe: str
+    data: Path | None
+    cases: Path | None = None
+    steps: int | None = None
+    batch: int | None = None
+    seed: int | None = None
+    variants: int | None = None
+    start: str | None = None
+    device: str = "cpu"
+
+
+def menu() -> list[str]:
+    """Return a line per recipe."""
+    return [f"{recipe.name:18s} {recipe.task}" for recipe in RECIPES.values()]
+
+
+def begin(folder: Path, wish: Wish, *, report: Report) -> Path:
+    """Prepare the scans and train; return the weight file."""
+    recipe = _recipe(wish)
+    if wish.data is None:
+        raise UsageError("training needs scans: name their folder with --data")
+    cases = [c for c in find_cases(wish.data, wish.cases) if c.split != "test"]
+    if not any(c.split == "validate" for c in cases):
+        cases = _one_to_validate(cases)
+    arrays = folder / "arrays"
+    prepare(recipe, cases, arrays, report=lambda done, of: report("preparing", done, of))
+    start = None if wish.start == "none" else wish.start or recipe.start
+    settings = Settings(
+        recipe=recipe.name, arrays=str(arrays), steps=recipe.steps, batch=recipe.batch,
+        seed=recipe.seed, device=wish.device, start=start, data=_described(cases),
+        licence=" + ".join(sorted({c.licence for c in cases if c.split == "train"})),
+        save_every=min(500, max(1, recipe.steps // 4)), log_every=min(50, recipe.steps),
+    )  # fmt: skip
+    return start_run(folder, settings, _talk(recipe.name, report))
+
+
+def go_on(folder: Path, *, report: Report) -> Path:
+    """Resume a run; return the weight file."""
+    return resume_run(folder, _talk(folder.name, report))
+
+
+def _recipe(wish: Wish) -> Recipe:
+    if wish.recipe not in RECIPES:
+        raise UsageError(f"no recipe is called {wish.recipe!r}; there are {', '.join(RECIPES)}")
+    recipe = RECIPES[wish.recipe]
+    changed = {"steps": wish.steps, "batch": wish.batch, "seed": wish.seed,
+               "variants": wish.variants}  # fmt: skip
+    return replace(recipe, **{k: v for k, v in changed.items() if v is not None})  # type: ignore[arg-type]
+
+
+def _one_to_validate(cases: list[Case]) -> list[Case]:
+    """Set the last patient aside, so that a run on few patients can still be watched."""
+    patients = sorted({case.patient for case in cases})
+    if len(patients) < 2:
+        raise UsageError(
+            "training needs scans of at least two patients, one of them to watch progress by"
+        )
+    return [replace(c, split="validate") if c.patient == patients[-1] else c for c in cases]
+
+
+def _described(cases: list[Case]) -> str:
+    trained = [case for case in cases if case.split == "train"]
+    people = len({case.patient for case in trained})
+    terms = Counter(case.licence for case in trained)
+    return f"{len(trained)} scans of {people} people: " + ", ".join(
+        f"{n} under {licence}" for licence, n in sorted(terms.items())
+    )
+
+
+def _talk(name: str, report: Report) -> Callable[[int, int, dict[str, float]], None]:
+    gain = ""
+
+    def talk(step: int, of: int, logged: dict[str, float]) -> None:
+        nonlocal gain
+        if "gain_db" in logged:
+            gain = f" ({logged['gain_db']:+.2f} dB over cubic)"
+        report(f"{name}{gain}", step, of)
+
+    return talk
