@@ -44,8 +44,8 @@ def per_axis(value: int | Sequence[int], dims: int) -> tuple[int, ...]:
         >>> per_axis(2, 3)
         (2, 2, 2)
     """
-    values = (value,) * dims if isinstance(value, int) else tuple(value)
-    if len(values) != dims or any(not isinstance(v, int) or v < 1 for v in values):
+    values = tuple(value) if isinstance(value, Sequence) else (value,) * dims
+    if len(values) != dims or any(type(v) is not int or v < 1 for v in values):
         raise ValueError(f"scale needs {dims} whole numbers >= 1, one per axis, got {value}")
     return values
 

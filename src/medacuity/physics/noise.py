@@ -1,5 +1,7 @@
 """Noise as scanners make it; every draw takes an explicit generator."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -16,8 +18,8 @@ def rician(x: Tensor, *, sigma: float, rng: torch.Generator) -> Tensor:
         sigma: Standard deviation of the real and of the imaginary part, in the unit of ``x``.
         rng: Source of randomness, on the device of ``x``.
     """
-    if sigma < 0:
-        raise ValueError(f"sigma must be >= 0, got {sigma:g}")
+    if not 0 <= sigma < math.inf:
+        raise ValueError(f"sigma must be finite and >= 0, got {sigma:g}")
     real, imaginary = (
         torch.randn(x.shape, generator=rng, dtype=x.dtype, device=x.device) for _ in range(2)
     )

@@ -1,0 +1,101 @@
+"""2D and 3D are said once.
+
+- ``pixel_shuffle`` is torch's in 2D, and its own inverse by hand in 3D with uneven scales.
+- ``conv`` keeps sizes, ``unconv`` multiplies them by its stride; both refuse other dims by name.
+- ``per_axis`` gives one whole number per axis or says what it got.
+- ``along`` is a matrix product along one axis; ``pad_to_multiple`` repeats the far edge.
+"""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from medacuity.nd import (
+    along,
+    channels_last,
+    conv,
+    pad_to_multiple,
+    per_axis,
+    pixel_shuffle,
+    unconv,
+)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixel_shuffle_is_torchs_in_2d(scale, channels):
+    x = torch.rand(2, channels * scale**2, 5, 4)
+    assert torch.equal(pixel_shuffle(x, (scale, scale)), F.pixel_shuffle(x, scale))
+
+
+@pytest.mark.parametrize("scale", [(2, 3, 1), (1, 1, 4), (2, 2, 2)])
+def test_pixel_shuffle_puts_each_channel_at_its_phase(scale):
+    x = torch.rand(1, int(np.prod(scale)), 3, 4, 5)
+    out = pixel_shuffle(x, scale)
+    assert out.shape == (1, 1, *(n * s for n, s in zip(x.shape[2:], scale, strict=True)))
+    for channel, phase in enumerate(np.ndindex(scale)):
+        part = out[(0, 0, *(slice(p, None, s) for p, s in zip(phase, scale, strict=True)))]
+        assert torch.equal(part, x[0, channel])
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("kernel", [1, 3, 5, 9])
+def test_convolutions_keep_or_multiply_sizes(dims, kernel):
+    size = (9, 7, 8)[:dims]
+    assert conv(dims, 2, 3, kernel)(torch.rand(1, 2, *size)).shape == (1, 3, *size)
+    if kernel >= 3:
+        stride = (2, 3, 1)[:dims]
+        out = unconv(dims, 2, 1, kernel, stride=stride)(torch.rand(1, 2, *size))
+        assert out.shape[2:] == tuple(n * s for n, s in zip(size, stride, strict=True))
+
+
+@pytest.mark.parametrize("dims", [1, 4, "2"])
+def test_other_dims_are_refused_by_name(dims):
+    with pytest.raises(ValueError, match=f"dims must be 2 .* or 3 .*, got {dims}"):
+        conv(dims, 1, 1, 3)
+    with pytest.raises(ValueError, match=f"dims must be 2 .* or 3 .*, got {dims}"):
+        unconv(dims, 1, 1, 3, stride=(1,))
+
+
+def test_even_kernels_are_refused():
+    with pytest.raises(ValueError, match="kernel must be odd .*, got 4"):
+        conv(2, 1, 1, 4)
+
+
+def test_per_axis_repeats_or_passes():
+    assert per_axis(3, 2) == (3, 3)
+    assert per_axis([1, 1, 4], 3) == (1, 1, 4)
+    assert per_axis((2, 3), 2) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("value", "dims"),
+    [(0, 2), (-1, 3), ((2, 2), 3), ((2, 2, 2), 2), ((2, 0), 2), (2.5, 2), ((2, 1.5), 2), ("2", 1),
+     (None, 2), (True, 2)],
+)  # fmt: skip
+def test_per_axis_names_what_it_got(value, dims):
+    with pytest.raises(ValueError, match=f"scale needs {dims} whole numbers >= 1"):
+        per_axis(value, dims)
+
+
+def test_along_multiplies_one_axis():
+    x, matrix = torch.rand(2, 3, 4, 5), torch.rand(7, 4, dtype=torch.float64)
+    expected = np.einsum("oi,bciw->bcow", matrix.float().numpy(), x.numpy())
+    np.testing.assert_allclose(along(x, matrix, -2), torch.from_numpy(expected))
+
+
+def test_padding_repeats_the_far_edge_only():
+    x = torch.arange(6.0).reshape(1, 1, 2, 3)
+    out = pad_to_multiple(x, 4)
+    assert out.shape == (1, 1, 4, 4)
+    assert torch.equal(out[..., :2, :3], x)
+    assert torch.equal(out[0, 0, 3], torch.tensor([3.0, 4, 5, 5]))
+    assert pad_to_multiple(x, 1) is x
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_layout_changes_no_number(dims):
+    layer = conv(dims, 4, 4, 3)
+    before = layer.weight.detach().clone()
+    assert torch.equal(channels_last(layer, dims).weight, before)
