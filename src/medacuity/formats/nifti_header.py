@@ -104,18 +104,8 @@ def parse(block: bytes, version: int, order: Order, path: Path) -> NiftiHeader:
     units = int(fields["xyzt_units"])
     if units & 7 not in MM_PER_UNIT:
         raise MalformedInput(f"xyzt_units {units} names no unit of length", path=path)
-    _check_spacing(fields, MM_PER_UNIT[units & 7], path)
     codes = (int(fields["qform_code"]), int(fields["sform_code"]))
-    qform = _qform(fields, path) if codes[0] > 0 else None
-    sform = fields.get_sform() if codes[1] > 0 else None
-    affine = sform if sform is not None else qform
-    if affine is None and codes[0] > 0:
-        raise UnsafeGeometry("the qform (quaternion, qfac) is not a rotation", path=path)
-    affine = base_affine(shape, fields["pixdim"][1:4]) if affine is None else affine
-    place = affine.copy()
-    with np.errstate(over="ignore"):
-        place[:3] *= MM_PER_UNIT[units & 7]
-    check_place(place, path)
+    qform, sform, affine = _place(fields, shape, MM_PER_UNIT[units & 7], path)
     return NiftiHeader(
         version=version,
         order=order,
@@ -133,6 +123,22 @@ def parse(block: bytes, version: int, order: Order, path: Path) -> NiftiHeader:
         offset=_offset(fields, version, path),
         kept={name: _kept(fields[name]) for name in KEPT + SLICES},
     )
+
+
+def _place(
+    fields: Any, shape: tuple[int, ...], unit: float, path: Path
+) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None, NDArray[np.float64]]:
+    """Return qform, sform and the affine that counts: sform, else qform, else the spacing."""
+    _check_spacing(fields, unit, path)
+    qform = _qform(fields) if fields["qform_code"] > 0 else None
+    sform = fields.get_sform() if fields["sform_code"] > 0 else None
+    affine = sform if sform is not None else qform
+    if affine is None and fields["qform_code"] > 0:
+        raise UnsafeGeometry("the qform (quaternion, qfac) is not a rotation", path=path)
+    affine = base_affine(shape, fields["pixdim"][1:4]) if affine is None else affine
+    with np.errstate(over="ignore"):
+        check_place(np.diag([unit] * 3 + [1.0]) @ affine, path)
+    return qform, sform, affine
 
 
 def base_affine(shape: tuple[int, ...], spacing: Any) -> NDArray[np.float64]:
@@ -217,7 +223,7 @@ def _check_spacing(fields: Any, unit: float, path: Path) -> None:
         )
 
 
-def _qform(fields: Any, path: Path) -> NDArray[np.float64] | None:
+def _qform(fields: Any) -> NDArray[np.float64] | None:
     """Return the qform, or None where it is no rotation and the sform must do."""
     if fields["pixdim"][0] == 0:
         fields["pixdim"][0] = 1  # as the standard says
