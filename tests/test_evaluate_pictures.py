@@ -58,6 +58,12 @@ def test_every_way_to_store_a_scan_shows_the_same(
     assert len(axis_codes(stored.affine)) == 3
 
 
+def test_a_picture_without_directions_is_shown_as_it_is() -> None:
+    rows_and_columns = np.arange(12.0).reshape(3, 4)
+    picture = Volume(rows_and_columns.T[:, :, None], np.diag([0.5, 0.5, 1.0, 1.0]))
+    assert np.array_equal(cut(picture, 2, np.zeros(3)).image, rows_and_columns)
+
+
 def columns(figure: Figure) -> list[np.ndarray]:
     """The images of the first row."""
     top = [ax for ax in figure.axes if ax.get_title()]

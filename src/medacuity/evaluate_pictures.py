@@ -105,7 +105,10 @@ def write_picture(path: str | Path, figure: Figure) -> None:
 
 
 def cut(volume: Volume, axis: int, place: NDArray[np.float64]) -> Cut:
-    """Return the slice across an axis through a place in mm, turned as a radiologist looks."""
+    """Return the slice across an axis through a place in mm, turned as a radiologist looks.
+
+    A single slice without directions of its own is a picture (PNG), and shown as it is.
+    """
     inverse = np.linalg.inv(volume.affine)
     index = (inverse @ [*place, 1.0])[axis]
     k = int(np.clip(np.rint(index), 0, volume.shape[axis] - 1))
@@ -113,10 +116,16 @@ def cut(volume: Volume, axis: int, place: NDArray[np.float64]) -> Cut:
     across, up = [a for a in world_order(volume.affine) if a != axis]
     codes = axis_codes(volume.affine)
     plane = plane.T if across < up else plane  # rows run along `up`, columns along `across`
-    plane = plane[::-1] if codes[up] in "RAS" else plane
-    plane = plane[:, ::-1] if codes[across] in "RA" else plane
+    if not _is_picture(volume):
+        plane = plane[::-1] if codes[up] in "RAS" else plane
+        plane = plane[:, ::-1] if codes[across] in "RA" else plane
     width, height = (volume.shape[a] * volume.spacing[a] for a in (across, up))
     return Cut(plane, width, height, "R" if codes[across] in "RL" else "A")
+
+
+def _is_picture(volume: Volume) -> bool:
+    directions = volume.affine[:3, :3] / volume.spacing
+    return volume.shape[2] == 1 and bool(np.array_equal(directions, np.eye(3)))
 
 
 def _axis_to_cut(volume: Volume, truth: Volume) -> int:
