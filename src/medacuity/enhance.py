@@ -18,6 +18,7 @@ from medacuity.choose import Stage, plan
 from medacuity.errors import SafetyGate, UsageError
 from medacuity.findings import describe
 from medacuity.formats import Source
+from medacuity.nd import channels_last
 from medacuity.resize import KERNELS, Kernel, cubic, resize
 from medacuity.tiling import run_tiled
 from medacuity.trust.consistency import SCANNERS, Residual, Scanner, project, residual
@@ -40,6 +41,8 @@ class Settings:
         device: ``"cpu"``, ``"cuda"`` or ``"auto"``.
         folder: Where large results lie while they are made.
         strict: Raise `SafetyGate` where there is a warning.
+        half: Convolve in bfloat16: some times faster where the hardware is made for it, and
+            within a few hundredths of a decibel; tiles then agree to 1e-3 of the range only.
     """
 
     scale: Sequence[float] | None = None
@@ -50,6 +53,7 @@ class Settings:
     device: str = "auto"
     folder: Path = Path()
     strict: bool = False
+    half: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,15 +146,16 @@ def _run(
         scale[axis] = s
     shape = tuple(n * s for n, s in zip(array.shape, scale, strict=True))
     out = _room(shape, settings)
-    run_tiled(
-        model.to(device),  # type: ignore[arg-type]
-        _network_view(array, stage.axes),
-        out=_network_view(out, stage.axes),
-        budget_bytes=settings.memory * (1 - 2 * IN_MEMORY),
-        load=lambda part: torch.from_numpy(intensity.to_unit(np.asarray(part))).to(device),
-        store=lambda y: intensity.from_unit(y.float().cpu().numpy()),
-        report=lambda done, of: report(card.name, done, of),
-    )
+    with torch.autocast(device.type, torch.bfloat16, enabled=settings.half):
+        run_tiled(
+            channels_last(model, card.arguments["dims"]).to(device),  # type: ignore[arg-type]
+            _network_view(array, stage.axes),
+            out=_network_view(out, stage.axes),
+            budget_bytes=settings.memory * (1 - 2 * IN_MEMORY),
+            load=lambda part: torch.from_numpy(intensity.to_unit(np.asarray(part))).to(device),
+            store=lambda y: intensity.from_unit(y.float().cpu().numpy()),
+            report=lambda done, of: report(card.name, done, of),
+        )
     return out
 
 

@@ -19,6 +19,7 @@ def enhance(
         "--consistent", help="Project the result onto what was measured.")] = False,
     memory: Annotated[str, typer.Option(help="Memory that images and features may take.")] = "4G",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    half: Annotated[bool, typer.Option("--half", help="bfloat16: faster, 0.01 dB.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="A warning is an error (10).")] = False,
     report: Annotated[bool, typer.Option("--report", help="Print all findings as JSON.")] = False,
 ) -> None:  # fmt: skip
@@ -29,7 +30,7 @@ def enhance(
     settings = Settings(
         scale=numbers(scale, "scale"), spacing=numbers(spacing, "spacing"), weights=model,
         consistent=consistent, memory=bytes_of(memory), device=device, strict=strict,
-        folder=output.parent,
+        half=half, folder=output.parent,
     )  # fmt: skip
     found = formats.read(source)
     formats.check_output(output, found)
