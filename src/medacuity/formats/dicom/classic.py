@@ -1,5 +1,6 @@
 """Volumes -> classic images: one file per slice, each derived from the nearest source slice."""
 
+import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -35,13 +36,17 @@ def images(
     total = sum(volume.shape[2] for volume in volumes)
     instance = 0
     for volume, stack, grid in zip(volumes, stacks, grids, strict=True):
+        window = window_of(volume.array)
         for k in range(volume.shape[2]):
             instance += 1
             near, around = nearest(volume, grid, k)
             header = derived(stack[near], how, instance, [stack[n] for n in around])
             place(header, volume, grid, k)
-            set_pixels(header, volume.array[:, :, k], storage)
+            describe_pixels(header, volume, storage)
+            data = storage.store(volume.array[:, :, k]).T.tobytes()
+            set_pixels(header, data + b"\0" * (len(data) % 2), storage)
             _set_values(header, stack[near], storage)
+            _set_window(header, window)
             _set_counts(header, instance, total)
             yield header
 
@@ -100,9 +105,9 @@ def measures(header: Dataset, volume: Volume, grid: Volume) -> dict[str, Any]:
     return result
 
 
-def set_pixels(header: Dataset, array: NDArray[Any], storage: Storage) -> None:
-    """Store one slice, or many: ``(I, J)`` or ``(I, J, K)``."""
-    columns, rows = array.shape[:2]
+def describe_pixels(header: Dataset, volume: Volume, storage: Storage) -> None:
+    """Write the size of a slice and how its values are stored."""
+    columns, rows, _ = volume.shape
     put(header, "SamplesPerPixel", 1)
     put(header, "Rows", rows)
     put(header, "Columns", columns)
@@ -110,8 +115,11 @@ def set_pixels(header: Dataset, array: NDArray[Any], storage: Storage) -> None:
     put(header, "BitsStored", storage.bits)
     put(header, "HighBit", storage.bits - 1)
     put(header, "PixelRepresentation", int(storage.signed))
-    data = storage.store(array).T.tobytes()
-    put(header, "PixelData", data + b"\0" * (len(data) % 2))
+
+
+def set_pixels(header: Dataset, data: bytes | io.BytesIO, storage: Storage) -> None:
+    """Set the stored values; the whole is an even number of bytes, as DICOM wants it."""
+    put(header, "PixelData", data)
     header["PixelData"].VR = "OW" if storage.allocated > 8 else "OB"
 
 
@@ -124,8 +132,20 @@ def _set_values(header: Dataset, near: Frame, storage: Storage) -> None:
             put(header, "RescaleType", {"CT": "HU"}.get(near.modality, "US"))
     if scale_of(near) != storage.scale:
         drop(header, "RealWorldValueMappingSequence")
-    if not valid_window(header):
-        drop(header, "WindowCenter", "WindowWidth", "WindowCenterWidthExplanation")
+
+
+def _set_window(header: Dataset, window: tuple[float, float]) -> None:
+    """Keep a display window that is one: it is in values, which stay; replace a broken one."""
+    if "WindowCenter" in header and not valid_window(header):
+        drop(header, "WindowCenterWidthExplanation", "VOILUTFunction")
+        put(header, "WindowCenter", ds(window[0]))
+        put(header, "WindowWidth", ds(window[1]))
+
+
+def window_of(array: NDArray[Any]) -> tuple[float, float]:
+    """Return a centre and a width that show 98 % of the values, from every fourth line."""
+    low, high = np.percentile(array[::4, ::4], (1, 99))
+    return float(low + high) / 2, max(1.0, float(high - low))
 
 
 def valid_window(header: Dataset) -> bool:

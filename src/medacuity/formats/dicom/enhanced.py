@@ -1,14 +1,21 @@
 """Volumes -> one enhanced multi-frame image, its functional groups rewritten frame by frame."""
 
+import io
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
-import numpy as np
 from pydicom import Dataset
 
 from medacuity.errors import LimitExceeded
-from medacuity.formats.dicom.classic import ds, measures, nearest, orientation, set_pixels
+from medacuity.formats.dicom.classic import (
+    describe_pixels,
+    ds,
+    measures,
+    nearest,
+    orientation,
+    set_pixels,
+)
 from medacuity.formats.dicom.derive import (
     RESAMPLING,
     Derivation,
@@ -21,7 +28,7 @@ from medacuity.formats.dicom.derive import (
 from medacuity.formats.dicom.frames import FRAME_TYPES, Frame
 from medacuity.formats.dicom.geometry import plane_at
 from medacuity.formats.dicom.header import drop, put
-from medacuity.formats.dicom.values import Storage
+from medacuity.formats.dicom.values import Scale, Storage, scale_of
 from medacuity.volume import Volume
 
 LONGEST_VALUE = 2**32 - 2  # bytes that one element can hold
@@ -32,6 +39,7 @@ REWRITTEN = (
     "PixelValueTransformationSequence",
     "DerivationImageSequence",
     "FrameContentSequence",
+    "RealWorldValueMappingSequence",
 )
 
 
@@ -81,11 +89,7 @@ def _frame(
     _set_item(group, "PlanePositionSequence", Dataset(), place)
     _set_item(group, "PlaneOrientationSequence", Dataset(), orientation(plane))
     _set_item(group, "PixelMeasuresSequence", old, measures(old, volume, grid))
-    transform = _item(source, "PixelValueTransformationSequence")
-    if transform:
-        values = {"RescaleSlope": ds(storage.scale.slope)}
-        values["RescaleIntercept"] = ds(storage.scale.intercept)
-        _set_item(group, "PixelValueTransformationSequence", transform, values)
+    _set_scale(group, source, storage)
     content = _item(source, "FrameContentSequence")
     if "InStackPositionNumber" in content:
         put(content, "InStackPositionNumber", k + 1)
@@ -93,6 +97,21 @@ def _frame(
     put(group, "DerivationImageSequence", [_derivation([stack[n] for n in around], how)])
     _derive_types(group, source.header)
     return group
+
+
+def _set_scale(group: Dataset, source: Frame, storage: Storage) -> None:
+    transform = _item(source, "PixelValueTransformationSequence")
+    if transform or storage.scale != Scale():
+        values = {"RescaleSlope": ds(storage.scale.slope)}
+        values["RescaleIntercept"] = ds(storage.scale.intercept)
+        values["RescaleType"] = str(transform.get("RescaleType") or "US")
+        _set_item(group, "PixelValueTransformationSequence", transform, values)
+    if scale_of(source) == storage.scale:  # a map from stored values still holds
+        mapping = deepcopy(source.get("RealWorldValueMappingSequence"))
+        if mapping:
+            put(group, "RealWorldValueMappingSequence", mapping)
+    else:
+        drop(group, "RealWorldValueMappingSequence")
 
 
 def _item(frame: Frame, keyword: str) -> Dataset:
@@ -159,5 +178,11 @@ def _set_pixels(header: Dataset, volumes: Sequence[Volume], storage: Storage) ->
             f"a multi-frame file can hold 4 GiB of pixels, the result has {size / 2**30:.1f}; "
             "enlarge less, or part of it"
         )
-    whole = [volume.array for volume in volumes]
-    set_pixels(header, np.concatenate(whole, axis=2) if len(whole) > 1 else whole[0], storage)
+    buffer = io.BytesIO()
+    for volume in volumes:
+        for k in range(volume.shape[2]):  # slice by slice: the array may live on disk
+            buffer.write(storage.store(volume.array[:, :, k]).T.tobytes())
+    buffer.write(b"\0" * (size % 2))
+    buffer.seek(0)
+    describe_pixels(header, volumes[0], storage)
+    set_pixels(header, buffer, storage)

@@ -127,7 +127,10 @@ def _only_dicom(found: list[Member], path: Path) -> list[Member]:
 
 def _nothing(found: list[Member], path: Path) -> str:
     if [member.path for member in found] == [path]:
-        return "it is not a DICOM file: no DICM mark at byte 128"
+        return (
+            "it is not a DICOM file: no DICM mark at byte 128; "
+            "if it is one of an older kind, convert it with dcmconv"
+        )
     if not found:
         return "it is empty; name a folder or an archive that holds a DICOM series"
     return f"none of the {len(found)} files in it is a DICOM file; name one that holds a series"
