@@ -80,7 +80,7 @@ def float32_error(affine, shape) -> float:
     return float(3 * reach.max() * 2.0**-24)
 
 
-@pytest.mark.parametrize("count", [600, pytest.param(6000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [300, pytest.param(6000, marks=pytest.mark.slow)])
 def test_the_patient_stays_still(tmp_path, monkeypatch, count):
     monkeypatch.setattr("os.fsync", lambda _: None)  # speed; the disk is not the point here
     rng = np.random.default_rng(count)

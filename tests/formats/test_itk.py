@@ -225,7 +225,7 @@ def test_nrrd_gzip_is_read_to_its_end(tmp_path):
 
 def test_mutations_are_read_or_refused(tmp_path):
     rng, codes = np.random.default_rng(4), set()
-    for k in range(400):
+    for k in range(200):
         kind, text = [("mha", MHA), ("nrrd", NRRD)][k % 2]
         data = bytearray(text.encode() + DATA)
         at = rng.integers(len(text))

@@ -94,6 +94,7 @@ def data_file(path: Path, name: str) -> Path:
     return path.with_name(name)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def check_place(affine: NDArray[np.float64], path: Path) -> None:
     """Refuse an affine, in mm, that places voxels nowhere or where no patient is."""
     low, high = SPACING_RANGE_MM

@@ -90,6 +90,7 @@ def header_size(start: bytes, path: Path) -> tuple[int, Order]:
     )
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused by name
 def parse(block: bytes, version: int, order: Order, path: Path) -> NiftiHeader:
     """Return the header in ``block``, every field checked.
 
@@ -136,8 +137,7 @@ def _place(
     if affine is None and fields["qform_code"] > 0:
         raise UnsafeGeometry("the qform (quaternion, qfac) is not a rotation", path=path)
     affine = base_affine(shape, fields["pixdim"][1:4]) if affine is None else affine
-    with np.errstate(over="ignore"):
-        check_place(np.diag([unit] * 3 + [1.0]) @ affine, path)
+    check_place(np.diag([unit] * 3 + [1.0]) @ affine, path)
     return qform, sform, affine
 
 

@@ -6,6 +6,7 @@ rest. Other files that a TIFF may point to (OME, Micro-Manager) are not followed
 
 import logging
 import math
+import os
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -110,7 +111,7 @@ def _check_strip(file: IO[bytes], offset: int, count: int, limit: int, path: Pat
 def _by_pillow(file: IO[bytes], shape: tuple[int, ...]) -> NDArray[Any]:
     """Decode with libtiff, page by page."""
     file.seek(0)
-    with Image.open(file, formats=["TIFF"]) as picture:
+    with _silent(), Image.open(file, formats=["TIFF"]) as picture:
         pages = []
         for k in range(shape[0]):
             picture.seek(k)
@@ -140,3 +141,21 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logger.disabled = before
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep libtiff from writing on the terminal: it knows nothing of Python's warnings."""
+    try:
+        terminal = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
