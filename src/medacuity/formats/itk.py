@@ -194,7 +194,7 @@ def _geometry(
         )
     if others and kinds[others[0]].lower() not in FRAMES:
         raise MalformedInput(
-            f"values must be single numbers, its axis holds {kinds[others[0]]}; split it",
+            "values must be single numbers, not colours or vectors; split the channels first",
             path=path,
         )
     affine = np.eye(4)

@@ -40,7 +40,7 @@ def fresh(volume: Volume, dtype: np.dtype[Any], *, frames: int, placed: bool) ->
         inter=0.0,
         shape=(*volume.shape, frames),
         has_time=frames > 1,
-        units=2 | (8 if frames > 1 else 0),
+        units=2,  # mm; nobody knows the step in time
         codes=(code, code),
         qform=volume.affine,
         sform=volume.affine,
