@@ -3,8 +3,9 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from medacuity.intensity import Fixed, Percentile, Rule
 from medacuity.models import NETWORKS
 
 LARGEST = 2 << 30  # bytes of a weight file
+MOST = 1024  # of anything a network's arguments count
+KINDS = ("F16", "BF16", "F32")
 
 
 @dataclass(frozen=True)
@@ -97,34 +100,24 @@ def load_weights(path: str | Path) -> Trained:
     """Read a weight file, or the shipped weights of that name.
 
     Raises:
-        StorageError: There is no such file.
+        StorageError: There is no such file, or it cannot be read.
         WeightsRefused: It is damaged, names an unknown network, or does not fit it.
     """
     path = find_weights(path)
-    if path.stat().st_size > LARGEST:
-        raise WeightsRefused(f"larger than {LARGEST >> 30} GiB", path=path)
-    try:
-        with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
-            card = _card(file.metadata() or {}, path)
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise WeightsRefused("not a whole safetensors file; fetch it again", path=path) from error
+    with _opened(path) as file:
+        card = _card(file.metadata() or {}, path)
+        _check_fit(file, card, path)
+        tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
     _check_finite(tensors, path)
     model = build(card.network, card.arguments, path)
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise WeightsRefused(f"its weights do not fit {card.network}", path=path) from error
+    model.load_state_dict(tensors)
     return Trained(model.eval().requires_grad_(False), card, file_sha256(path))
 
 
 def read_card(path: Path) -> Card:
     """Return the card alone; the weights stay on disk."""
-    try:
-        with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
-            return _card(file.metadata() or {}, path)
-    except SafetensorError as error:
-        raise WeightsRefused("not a whole safetensors file; fetch it again", path=path) from error
+    with _opened(path) as file:
+        return _card(file.metadata() or {}, path)
 
 
 def shipped() -> dict[str, Path]:
@@ -156,7 +149,7 @@ def build(network: str, arguments: Mapping[str, Any], path: Path | None = None) 
         )
     try:
         return NETWORKS[network](**_plain(arguments))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise WeightsRefused(f"its arguments do not fit {network}: {error}", path=path) from error
 
 
@@ -166,21 +159,66 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a weight file; its header is checked against its size before anything is read."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise WeightsRefused(f"larger than {LARGEST >> 30} GiB", path=path)
+        with safe_open(path, "pt") as file:
+            yield file
+    except SafetensorError as error:
+        raise WeightsRefused("not a whole safetensors file; fetch it again", path=path) from error
+    except StorageError:
+        raise
+    except OSError as error:
+        raise StorageError(f"cannot read: {error.strerror or error}", path=path) from error
+
+
 def _card(metadata: Mapping[str, str], path: Path) -> Card:
     try:
         card = Card(**json.loads(metadata["card"]))
-        card.rule()
-        return card
-    except (KeyError, TypeError, ValueError) as error:
+        _check_card(card)
+        low, high = card.noise
+        return replace(card, noise=(low, high))
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise WeightsRefused("has no card of medacuity in its header", path=path) from error
 
 
+def _check_card(card: Card) -> None:
+    """Refuse a card whose fields are of another kind than they should be."""
+    texts = (card.name, card.network, card.task, card.data, card.licence)
+    tables = (card.arguments, card.intensity, card.training, card.measured)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("names and notes must be text")
+    if not all(isinstance(table, dict) for table in tables):
+        raise TypeError("arguments, intensity, training and measured must be tables")
+    if card.measured_by not in ("kspace", "block mean"):
+        raise ValueError('measured_by must be "kspace" or "block mean"')
+    low, high = card.noise
+    if not 0 <= low <= high < math.inf:
+        raise ValueError("noise must be a range")
+    card.rule()
+
+
+def _check_fit(file: Any, card: Card, path: Path) -> None:
+    """Compare names and shapes before any memory is spent on the network or its weights."""
+    with torch.device("meta"):
+        expected = build(card.network, card.arguments, path).state_dict()
+    found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+    shapes = {name: tuple(part.get_shape()) for name, part in found.items()}
+    if shapes != {name: tuple(value.shape) for name, value in expected.items()}:
+        raise WeightsRefused(f"its weights do not fit {card.network}", path=path)
+    if any(part.get_dtype() not in KINDS for part in found.values()):
+        raise WeightsRefused(f"its weights must be of {', '.join(KINDS)}", path=path)
+
+
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Refuse arguments that would allocate without end before a weight is compared."""
+    """Refuse arguments that would build without end before a weight is compared."""
     for key, value in arguments.items():
-        numbers = value if isinstance(value, list) else [value]
-        if not all(isinstance(n, int | float) and math.isfinite(n) and n <= 4096 for n in numbers):
-            raise ValueError(f"{key} must be numbers up to 4096")
+        numbers = value if isinstance(value, list | tuple) else [value]
+        if not all(isinstance(n, int | float) and 0 <= n <= MOST for n in numbers):
+            raise ValueError(f"{key} must be numbers from 0 to {MOST}")
     return dict(arguments)
 
 

@@ -53,6 +53,10 @@ class Percentile:
 
     percent: float = 99.9
 
+    def __post_init__(self) -> None:
+        if not 50 < self.percent <= 100:
+            raise ValueError(f"percent must lie above 50 and up to 100, got {self.percent:g}")
+
     def of(self, array: NDArray[Any]) -> Intensity:
         """Return the map for ``array``; an image of nothing but 0 is left as it is."""
         thin = max(1, array.size // ENOUGH)
@@ -69,6 +73,9 @@ class Fixed:
 
     low: float
     high: float
+
+    def __post_init__(self) -> None:
+        Intensity(self.low, self.high)  # refuses what is no map
 
     def of(self, array: NDArray[Any]) -> Intensity:
         """Return the map, whatever ``array`` holds."""

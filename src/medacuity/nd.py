@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +19,7 @@ def conv(
     dims: int, inputs: int, outputs: int, kernel: int, *, bias: bool = True
 ) -> nn.Conv2d | nn.Conv3d:
     """Return a convolution over ``dims`` axes that keeps their size; ``kernel`` is odd."""
-    if dims not in CONV:
-        raise ValueError(f"dims must be 2 (slices) or 3 (volumes), got {dims}")
+    _check_dims(dims)
     if kernel % 2 == 0:
         raise ValueError(f"kernel must be odd so that sizes are kept, got {kernel}")
     return CONV[dims](inputs, outputs, kernel, padding=kernel // 2, bias=bias)
@@ -29,12 +29,13 @@ def unconv(
     dims: int, inputs: int, outputs: int, kernel: int, *, stride: Sequence[int]
 ) -> nn.ConvTranspose2d | nn.ConvTranspose3d:
     """Return a transposed convolution that enlarges each axis by exactly its ``stride``."""
-    if dims not in UNCONV:
-        raise ValueError(f"dims must be 2 (slices) or 3 (volumes), got {dims}")
-    return UNCONV[dims](
+    _check_dims(dims)
+    kind: Any = UNCONV[dims]
+    layer: nn.ConvTranspose2d | nn.ConvTranspose3d = kind(
         inputs, outputs, kernel, stride=tuple(stride), padding=kernel // 2,
         output_padding=tuple(s - 1 for s in stride),
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
+    return layer
 
 
 def per_axis(value: int | Sequence[int], dims: int) -> tuple[int, ...]:
@@ -44,10 +45,24 @@ def per_axis(value: int | Sequence[int], dims: int) -> tuple[int, ...]:
         >>> per_axis(2, 3)
         (2, 2, 2)
     """
+    _check_dims(dims)
     values = tuple(value) if isinstance(value, Sequence) else (value,) * dims
     if len(values) != dims or any(type(v) is not int or v < 1 for v in values):
         raise ValueError(f"scale needs {dims} whole numbers >= 1, one per axis, got {value}")
     return values
+
+
+def at_least(least: int, **counts: int) -> None:
+    """Refuse, by its name, what is not a whole number of ``least`` or more.
+
+    Example:
+        >>> at_least(1, width=0)
+        Traceback (most recent call last):
+        ValueError: width must be a whole number >= 1, got 0
+    """
+    for name, count in counts.items():
+        if type(count) is not int or count < least:
+            raise ValueError(f"{name} must be a whole number >= {least}, got {count}")
 
 
 def pixel_shuffle(x: Tensor, scale: Sequence[int]) -> Tensor:
@@ -80,3 +95,8 @@ def channels_last(module: nn.Module, dims: int) -> nn.Module:
     """Lay the weights out as the CPU and GPU kernels like them; the numbers stay the same."""
     layouts = {2: torch.channels_last, 3: torch.channels_last_3d}
     return module.to(memory_format=layouts[dims])  # type: ignore[call-overload,no-any-return]
+
+
+def _check_dims(dims: int) -> None:
+    if dims not in CONV:
+        raise ValueError(f"dims must be 2 (slices) or 3 (volumes), got {dims}")

@@ -124,6 +124,12 @@ def sinc(inputs: int, outputs: int, start: int, stop: int) -> Band:
     return Band(0, inputs, torch.where(at_centre, kept * wraps, ratio) / inputs)
 
 
+KERNELS: dict[str, Kernel] = {
+    kernel.__name__: kernel for kernel in (nearest, linear, cubic, lanczos, spline, sinc)
+}
+"""By name, for those who ask for one."""
+
+
 def _resize_axis(x: Tensor, outputs: int, axis: int, kernel: Kernel) -> Tensor:
     parts = []
     for band in _bands(kernel, x.shape[axis], outputs):
@@ -195,4 +201,5 @@ def _b3(t: Tensor) -> Tensor:
 def _spline_coefficients(inputs: int) -> Tensor:
     """Return the matrix that turns voxels into B-spline coefficients."""
     centres = torch.arange(inputs, dtype=torch.float64)
-    return torch.linalg.inv(_taps(inputs, centres, 1.0, 2.0, _b3, normalise=False))
+    samples = _taps(inputs, centres, 1.0, 2.0, _b3, normalise=False)
+    return torch.as_tensor(torch.linalg.inv(samples))

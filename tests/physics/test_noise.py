@@ -67,5 +67,5 @@ def test_a_generator_is_required():
 
 @pytest.mark.parametrize("sigma", [-1.0, math.nan, math.inf])
 def test_impossible_sigmas_are_refused(sigma):
-    with pytest.raises(ValueError, match="sigma must be .*>= 0, got"):
+    with pytest.raises(ValueError, match=r"sigma must be .*>= 0, got"):
         rician(torch.rand(3), sigma=sigma, rng=seeded(0))

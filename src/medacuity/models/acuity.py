@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from medacuity.models.edsr import ResidualBlock
-from medacuity.nd import conv, per_axis, pixel_shuffle
+from medacuity.nd import at_least, conv, per_axis, pixel_shuffle
 from medacuity.resize import cubic, resize
 
 
@@ -35,8 +35,8 @@ class AcuityNet(nn.Module):
         halo: Input voxels around a voxel that its output depends on, for exact tiling.
 
     Raises:
-        ValueError: ``dims`` is not 2 or 3, or ``scale`` is not one whole number >= 1
-            per axis.
+        ValueError: ``dims`` is not 2 or 3, ``scale`` is not one whole number >= 1 per axis, or
+            another argument is not a whole number >= 1.
 
     Example:
         >>> import torch
@@ -51,6 +51,7 @@ class AcuityNet(nn.Module):
         width: int = 64, blocks: int = 6,
     ) -> None:  # fmt: skip
         super().__init__()
+        at_least(1, channels=channels, width=width, blocks=blocks)
         self.dims = dims
         self.scale = per_axis(scale, dims)
         self.halo = 2 * blocks + 3  # head, two per block, end of the body, sub-pixel layer

@@ -6,7 +6,7 @@ from itertools import zip_longest
 
 from torch import Tensor, nn
 
-from medacuity.nd import conv, per_axis, pixel_shuffle
+from medacuity.nd import at_least, conv, per_axis, pixel_shuffle
 
 
 class ResidualBlock(nn.Module):
@@ -23,7 +23,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x`` refined."""
-        return x + self.residual * self.body(x)
+        out: Tensor = x + self.residual * self.body(x)
+        return out
 
 
 class SubPixel(nn.Module):
@@ -63,8 +64,8 @@ class EDSR(nn.Module):
         halo: Input voxels around a voxel that its output depends on, for exact tiling.
 
     Raises:
-        ValueError: ``dims`` is not 2 or 3, or ``scale`` is not one whole number >= 1
-            per axis.
+        ValueError: ``dims`` is not 2 or 3, ``scale`` is not one whole number >= 1 per axis, or
+            another argument is not a whole number >= 1.
 
     Example:
         >>> import torch
@@ -79,6 +80,7 @@ class EDSR(nn.Module):
         width: int = 64, blocks: int = 16, residual: float = 1.0,
     ) -> None:  # fmt: skip
         super().__init__()
+        at_least(1, channels=channels, width=width, blocks=blocks)
         self.dims = dims
         self.scale = per_axis(scale, dims)
         steps = _steps(self.scale)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from medacuity.nd import conv, per_axis, pixel_shuffle
+from medacuity.nd import at_least, conv, per_axis, pixel_shuffle
 
 
 class ESPCN(nn.Module):
@@ -32,8 +32,8 @@ class ESPCN(nn.Module):
         halo: Input voxels around a voxel that its output depends on, for exact tiling.
 
     Raises:
-        ValueError: ``dims`` is not 2 or 3, or ``scale`` is not one whole number >= 1
-            per axis.
+        ValueError: ``dims`` is not 2 or 3, ``scale`` is not one whole number >= 1 per axis, or
+            another argument is not a whole number >= 1.
 
     Example:
         >>> import torch
@@ -49,6 +49,8 @@ class ESPCN(nn.Module):
         self, *, scale: int | Sequence[int], dims: int, channels: int = 1, width: int = 64
     ) -> None:
         super().__init__()
+        at_least(1, channels=channels)
+        at_least(2, width=width)
         self.dims = dims
         self.scale = per_axis(scale, dims)
         self.body = nn.Sequential(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from medacuity.nd import conv, per_axis, unconv
+from medacuity.nd import at_least, conv, per_axis, unconv
 
 
 class FSRCNN(nn.Module):
@@ -31,8 +31,8 @@ class FSRCNN(nn.Module):
         halo: Input voxels around a voxel that its output depends on, for exact tiling.
 
     Raises:
-        ValueError: ``dims`` is not 2 or 3, or ``scale`` is not one whole number >= 1
-            per axis.
+        ValueError: ``dims`` is not 2 or 3, ``scale`` is not one whole number >= 1 per axis, or
+            another argument is not a whole number >= 1.
 
     Example:
         >>> import torch
@@ -47,6 +47,7 @@ class FSRCNN(nn.Module):
         features: int = 56, shrunk: int = 12, mappings: int = 4,
     ) -> None:  # fmt: skip
         super().__init__()
+        at_least(1, channels=channels, features=features, shrunk=shrunk, mappings=mappings)
         self.dims = dims
         self.scale = per_axis(scale, dims)
         # Radii at low resolution: 2 + mappings; then the 9-wide kernel of the enlargement,
@@ -70,7 +71,7 @@ class FSRCNN(nn.Module):
         """He's normal for PReLU, and a nearly silent enlargement, as in the paper's code."""
         for layer in self.body:
             if not isinstance(layer, nn.PReLU):
-                weight, bias = layer.weight, layer.bias
+                weight, bias = layer.parameters()
                 fan = weight[0].numel()
                 nn.init.normal_(weight, std=math.sqrt(2 / ((1 + 0.25**2) * fan)))
                 nn.init.zeros_(bias)

@@ -58,7 +58,7 @@ def _crop_axis(x: Tensor, n: int, axis: int, window: float) -> Tensor:
     shift = (old / n - 1) / 2  # old voxels from the first old centre to the first new one
     phase = _phase(kept.double() * (shift / old)) * (n / old) * _tukey(kept, n, window)
     spectrum = spectrum * _on_axis(phase, axis, x)
-    return torch.fft.ifft(torch.fft.ifftshift(spectrum, dim=axis), dim=axis)
+    return torch.as_tensor(torch.fft.ifft(torch.fft.ifftshift(spectrum, dim=axis), dim=axis))
 
 
 def _fill_axis(x: Tensor, n: int, axis: int) -> Tensor:
@@ -70,7 +70,7 @@ def _fill_axis(x: Tensor, n: int, axis: int) -> Tensor:
     spectrum = spectrum * _on_axis(phase, axis, x)
     full = x.new_zeros([n if a == axis else s for a, s in enumerate(x.shape)])
     full.index_copy_(axis, known % n, spectrum)
-    return torch.fft.ifft(full, dim=axis)
+    return torch.as_tensor(torch.fft.ifft(full, dim=axis))
 
 
 def _phase(turns: Tensor) -> Tensor:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medacuity.errors import StorageError, UsageError
+from medacuity.errors import MalformedInput, StorageError, UsageError
 
 COLUMNS = ("path", "patient", "split", "licence")
+SPLITS = ("train", "validate", "test")
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".dcm", ".png", ".tif", ".tiff")
 
 
@@ -49,22 +50,33 @@ def find_cases(data: Path, table: Path | None = None) -> list[Case]:
 
 
 def _from_table(data: Path, table: Path) -> list[Case]:
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise StorageError(f"cannot read: {error.strerror or error}", path=table) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise MalformedInput("not a CSV table in UTF-8", path=table) from error
     missing = [c for c in COLUMNS if rows and c not in rows[0]]
     if missing:
         raise UsageError(f"{table} needs the columns {', '.join(COLUMNS)}; missing: {missing}")
-    cases = [
-        Case(
-            data / row["path"], row["patient"], row["split"], row["licence"],
-            int(row.get("repeat") or 1),
-        )
-        for row in rows
-    ]  # fmt: skip
+    cases = [_from_row(data, row, f"{table}, line {n}") for n, row in enumerate(rows, start=2)]
     lost = [case.path for case in cases if not case.path.exists()]
     if lost:
         raise StorageError(f"named in {table.name} but not there", path=lost[0])
     return cases
+
+
+def _from_row(data: Path, row: dict[str, str | None], place: str) -> Case:
+    path, patient, split, licence = (row[column] or "" for column in COLUMNS)
+    repeat = row.get("repeat") or "1"
+    if not path or not patient:
+        raise UsageError(f"{place}: path and patient must be filled in")
+    if split not in SPLITS:
+        raise UsageError(f"{place}: split must be {', '.join(SPLITS)}, got {split!r}")
+    if not (repeat.isascii() and repeat.isdigit() and int(repeat) >= 1):
+        raise UsageError(f"{place}: repeat must be a whole number >= 1, got {repeat!r}")
+    return Case(data / path, patient, split, licence or "unknown", int(repeat))
 
 
 def _from_names(data: Path) -> list[Case]:
@@ -78,12 +90,11 @@ def _from_names(data: Path) -> list[Case]:
 
 
 def _check_split(cases: Sequence[Case]) -> None:
-    sides: dict[str, set[str]] = {}
+    first: dict[str, Case] = {}
     for case in cases:
-        sides.setdefault(case.patient, set()).add(case.split)
-    torn = sorted(patient for patient, split in sides.items() if len(split) > 1)
-    if torn:
-        raise UsageError(
-            f"every scan of a patient must be on one side of the split; "
-            f"{len(torn)} patients are on two, such as row {torn[0]!r} of the table"
-        )
+        other = first.setdefault(case.patient, case)
+        if other.split != case.split:
+            raise UsageError(
+                "all scans of a patient must be on one side of the split: "
+                f"{other.path} is there to {other.split}, {case.path} to {case.split}"
+            )

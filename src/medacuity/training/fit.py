@@ -37,7 +37,7 @@ def fit(
             took and the share of them that went into loading.
 
     Raises:
-        SafetyGate: Ten steps in a row were not finite; the weights are those before them.
+        SafetyGate: More than ten steps in a row were not finite; the weights are those before.
     """
     broken = 0
     for step in range(start, steps):

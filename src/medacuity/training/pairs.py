@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medacuity.errors import MalformedInput, UsageError
+from medacuity.errors import MalformedInput, StorageError, UsageError
 from medacuity.training.learners.supervised import Batch
 
 TRIES = 4  # draws until a patch that is not all air
@@ -35,8 +35,7 @@ class Pairs:
         self, folder: Path, split: str, *, patch: Sequence[int], scale: Sequence[int],
         seed: int, rank: int = 0,
     ) -> None:  # fmt: skip
-        listed = json.loads((folder / "pairs.json").read_text())
-        names = [pair["name"] for pair in listed if pair["split"] == split]
+        names = [pair["name"] for pair in _listed(folder) if pair["split"] == split]
         self.arrays = [_mapped(folder, name) for name in names]
         self.arrays = [
             pair for pair in self.arrays
@@ -62,12 +61,12 @@ class Pairs:
                 int(rng.integers(n - p + 1))
                 for n, p in zip(given.shape[2:], self.patch, strict=True)
             ]
-            a = given[(item, slice(None), *_window(corner, self.patch))]
+            a = _cut(given[item], corner, self.patch)
             if a.mean() > 0.04:
                 break
         fine = [c * s for c, s in zip(corner, self.scale, strict=True)]
         size = [p * s for p, s in zip(self.patch, self.scale, strict=True)]
-        return self._turned(rng, a, target[(item, slice(None), *_window(fine, size))])
+        return self._turned(rng, a, _cut(target[item], fine, size))
 
     def _turned(
         self, rng: np.random.Generator, a: NDArray[Any], b: NDArray[Any]
@@ -84,8 +83,20 @@ class Pairs:
         return np.flip(a.transpose(0, *order), flips), np.flip(b.transpose(0, *order), flips)
 
 
-def _window(corner: Sequence[int], size: Sequence[int]) -> tuple[slice, ...]:
-    return tuple(slice(c, c + n) for c, n in zip(corner, size, strict=True))
+def _cut(array: NDArray[Any], corner: Sequence[int], size: Sequence[int]) -> NDArray[Any]:
+    window = tuple(slice(c, c + n) for c, n in zip(corner, size, strict=True))
+    cut: NDArray[Any] = array[(slice(None), *window)]
+    return cut
+
+
+def _listed(folder: Path) -> list[dict[str, str]]:
+    try:
+        listed: list[dict[str, str]] = json.loads((folder / "pairs.json").read_text())
+        return listed
+    except OSError as error:
+        raise StorageError("no prepared arrays are there; prepare first", path=folder) from error
+    except ValueError as error:
+        raise MalformedInput("its pairs.json is damaged; prepare again", path=folder) from error
 
 
 def _mapped(folder: Path, name: str) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -49,11 +50,15 @@ class Settings:
 
 def start_run(folder: Path, settings: Settings, talk: Talk) -> Path:
     """Train in a new folder; return the weight file it ends with."""
-    if (folder / "run.json").exists():
-        raise StorageError("a run is there already; resume it or name a new folder", path=folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder / "run.json") as file:
-        file.write(json.dumps(asdict(settings), indent=1).encode())
+    rank, processes = _join_processes()
+    if rank == 0:
+        if (folder / "run.json").exists():
+            raise StorageError("a run is there; resume it or name a new folder", path=folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(folder / "run.json") as file:
+            file.write(json.dumps(asdict(settings), indent=1).encode())
+    if processes > 1:
+        torch.distributed.barrier()
     return resume_run(folder, talk)
 
 
@@ -65,12 +70,17 @@ def resume_run(folder: Path, talk: Talk) -> Path:
         raise StorageError("no run is there: run.json is missing", path=folder) from error
     except (TypeError, ValueError) as error:
         raise MalformedInput("its run.json is damaged", path=folder) from error
+    if settings.recipe not in RECIPES:
+        raise MalformedInput(f"no recipe is called {settings.recipe!r}", path=folder)
     rank, processes = _join_processes()
     recipe = replace(
         RECIPES[settings.recipe], steps=settings.steps, batch=settings.batch, seed=settings.seed
     )
-    model, learner = _build(recipe, settings, processes)
-    done = _restore(learner, folder)
+    found = newest_snapshot(folder / "checkpoints")
+    model, learner = _build(recipe, settings, processes, start=None if found else settings.start)
+    done, state = found or (0, None)
+    if state:
+        learner.load_state_dict(state)
     pairs = _pairs(recipe, settings, "train", rank)
     log = _Log(folder, recipe, settings, model, learner, talk, done, quiet=rank > 0)
     fit(
@@ -90,6 +100,8 @@ class _Log:
         self.folder, self.recipe, self.settings = folder, recipe, settings
         self.model, self.learner, self.talk, self.quiet = model, learner, talk, quiet
         self.began = time.monotonic()
+        if not quiet:
+            _sweep(folder)
         self.rows = _rows_up_to(folder / "metrics.csv", done)
         self.watched = [
             _pairs(recipe, settings, "validate", 0).batch(n, recipe.batch) for n in range(CHECKED)
@@ -140,11 +152,13 @@ class _Log:
         )  # fmt: skip
 
 
-def _build(recipe: Recipe, settings: Settings, processes: int) -> tuple[nn.Module, Learner]:
+def _build(
+    recipe: Recipe, settings: Settings, processes: int, *, start: str | None
+) -> tuple[nn.Module, Learner]:
     torch.manual_seed(recipe.seed)  # the only place where weights are drawn
     model = channels_last(recipe.model(), recipe.dims).to(settings.device)
-    if settings.start:
-        warm_start(model, load_weights(settings.start).model)
+    if start:
+        warm_start(model, load_weights(start).model)
     trained = nn.parallel.DistributedDataParallel(model) if processes > 1 else model
     return model, recipe.learner(trained, steps=recipe.steps)
 
@@ -154,15 +168,6 @@ def warm_start(model: nn.Module, other: nn.Module) -> None:
     own = model.state_dict()
     same = {k: v for k, v in other.state_dict().items() if k in own and own[k].shape == v.shape}
     model.load_state_dict(own | same)
-
-
-def _restore(learner: Learner, folder: Path) -> int:
-    found = newest_snapshot(folder / "checkpoints")
-    if found is None:
-        return 0
-    step, state = found
-    learner.load_state_dict(state)
-    return step
 
 
 def _pairs(recipe: Recipe, settings: Settings, split: str, rank: int) -> Pairs:
@@ -184,8 +189,19 @@ def _join_processes() -> tuple[int, int]:
     """Join the others that torchrun started; alone, be rank 0 of 1."""
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     if processes > 1 and not torch.distributed.is_initialized():
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     return int(os.environ.get("RANK", "0")), processes
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed run was writing when it died."""
+    for part in [*folder.glob(".*.part"), *(folder / "checkpoints").glob(".*.part")]:
+        if part.is_dir():
+            shutil.rmtree(part)
+        else:
+            part.unlink()
 
 
 def _rows_up_to(path: Path, step: int) -> list[dict[str, Any]]:

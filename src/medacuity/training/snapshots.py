@@ -6,6 +6,7 @@ manifest says.
 
 import hashlib
 import json
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,29 +19,25 @@ from medacuity.atomic import atomic_folder, atomic_write
 from medacuity.errors import MalformedInput
 
 KEPT = 3  # newest checkpoints that stay on disk
+TENSORS, NUMBERS, MANIFEST = "tensors.safetensors", "numbers.json", "manifest.json"
 
 
 def save_snapshot(folder: Path, step: int, state: dict[str, Any]) -> None:
     """Write the state of a learner after ``step`` steps, and let the oldest go."""
     tensors, numbers = _flat(state)
-    contents = {
-        "tensors.safetensors": save(tensors),
-        "numbers.json": json.dumps(numbers).encode(),
-    }
+    contents = {TENSORS: save(tensors), NUMBERS: json.dumps(numbers).encode()}
     manifest = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
-    contents["manifest.json"] = json.dumps(manifest, indent=1).encode()
+    contents[MANIFEST] = json.dumps(manifest, indent=1).encode()
     target = folder / f"step-{step:08d}"
     folder.mkdir(exist_ok=True)
-    if target.exists():
-        return
+    if target.exists():  # only a damaged one: a run goes on from the newest that is sound
+        shutil.rmtree(target)
     with atomic_folder(target) as beside:
         for name, data in contents.items():
             with atomic_write(beside / name) as file:
                 file.write(data)
     for old in sorted(folder.glob("step-*"))[:-KEPT]:
-        for file_path in old.iterdir():
-            file_path.unlink()
-        old.rmdir()
+        shutil.rmtree(old)
 
 
 def newest_snapshot(folder: Path) -> tuple[int, dict[str, Any]] | None:
@@ -54,7 +51,7 @@ def newest_snapshot(folder: Path) -> tuple[int, dict[str, Any]] | None:
     for path in found:
         try:
             return int(path.name.removeprefix("step-")), _load(path)
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             warnings.warn(
                 f"{path} is damaged ({type(error).__name__}); falling back to the one before",
                 stacklevel=2,
@@ -65,13 +62,13 @@ def newest_snapshot(folder: Path) -> tuple[int, dict[str, Any]] | None:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    manifest = json.loads((path / "manifest.json").read_text())
-    contents = {name: (path / name).read_bytes() for name in manifest}
+    manifest = json.loads((path / MANIFEST).read_text())
+    contents = {name: (path / name).read_bytes() for name in (TENSORS, NUMBERS)}
     for name, data in contents.items():
         if hashlib.sha256(data).hexdigest() != manifest[name]:
             raise ValueError(f"{name} is not what the manifest says")
-    tensors = load(contents["tensors.safetensors"])
-    return _nested(tensors, json.loads(contents["numbers.json"]))
+    state: dict[str, Any] = _nested(load(contents[TENSORS]), json.loads(contents[NUMBERS]))
+    return state
 
 
 def _flat(state: Any, prefix: str = "") -> tuple[dict[str, torch.Tensor], Any]:

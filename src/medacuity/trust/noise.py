@@ -51,7 +51,7 @@ def noise_level(stack: NDArray[Any], *, brightness: float) -> float:
     return float(min(np.percentile(detail[tissue], SMOOTH), air)) / brightness
 
 
-def _blocks(x: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+def _blocks(x: NDArray[Any], side: int) -> NDArray[Any]:
     n, height, width = x.shape
     x = x.reshape(n, height // side, side, width // side, side)
     return x.transpose(0, 1, 3, 2, 4).reshape(-1, side * side)

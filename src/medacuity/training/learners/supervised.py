@@ -52,7 +52,7 @@ class Supervised:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), 20.0)
-        finite = bool(torch.isfinite(norm) & torch.isfinite(loss))
+        finite = _everywhere(torch.isfinite(norm) & torch.isfinite(loss))
         if finite:
             self.optimiser.step()
         self.done += 1
@@ -69,13 +69,27 @@ class Supervised:
     def state_dict(self) -> dict[str, Any]:
         """Return everything the next step depends on."""
         return {
-            "model": self.model.state_dict(),
+            "model": _inner(self.model).state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "done": self.done,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state, as if never stopped."""
-        self.model.load_state_dict(state["model"])
+        _inner(self.model).load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.done = int(state["done"])
+
+
+def _inner(model: nn.Module) -> nn.Module:
+    """Return the network itself, whether several processes share it or not."""
+    parallel = nn.parallel.DistributedDataParallel
+    return model.module if isinstance(model, parallel) else model
+
+
+def _everywhere(finite: Tensor) -> bool:
+    """Return whether it holds in every process: all of them skip a step, or none."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        finite = finite.float()
+        torch.distributed.all_reduce(finite, torch.distributed.ReduceOp.MIN)
+    return bool(finite)
