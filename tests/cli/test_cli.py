@@ -47,7 +47,7 @@ def test_findings_go_to_stdout_and_talk_to_stderr(head, tmp_path, capsys):
 def test_evaluate_writes_tables_and_pictures(head, tmp_path, capsys):
     folder, out = tmp_path / "truth", tmp_path / "report"
     folder.mkdir()
-    for n in range(3):
+    for n in range(1):
         (folder / f"case{n}.nii.gz").write_bytes(head.read_bytes())
     code = main(["evaluate", str(folder), "-o", str(out), "--method", "linear", "--method", "sinc",
                  "--factor", "2x2x1", "--protocol", "volume"])  # fmt: skip
