@@ -11,6 +11,7 @@ file            what it knows
 `series`        which slices belong together
 `codestream`    what a compressed frame says about its own size
 `decode`        pixels as stored
+`worker`        decodes compressed ones in a process of its own
 `values`        stored integers <-> values in the unit of the scan
 `read`          all of these in order: path -> `Source`
 `derive`        what a derived image must say about its origin

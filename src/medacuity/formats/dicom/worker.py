@@ -2,16 +2,19 @@
 
 The decoders are old C, C++ and Rust: a damaged file can crash them, make them run for ever,
 or have them print to the terminal what should be an error. Here that ends one small process,
-which holds no file, opens none, and may use bounded memory and time.
+which holds no file, opens none, and may use bounded memory and time. It runs this file as a
+script, so that it starts without the rest of the package.
 
 Request: a line of JSON (what to decode), then ``size`` bytes of encapsulated pixels. Answer:
 one byte, `DONE` or `FAILED`, then the decoded pixels.
 """
 
 import json
+import logging
 import os
 import subprocess
 import sys
+import warnings
 from contextlib import suppress
 from typing import IO, Any
 
@@ -22,7 +25,6 @@ DONE, FAILED = b"+", b"-"
 COMPLAINTS = (b"corrupt", b"premature", b"truncat")
 """What libjpeg prints when it fills the rest of a damaged picture with grey."""
 SECONDS_AT_LEAST, PIXELS_PER_SECOND = 10, 500_000
-COMMAND = "from medacuity.formats.dicom.worker import serve; serve()"
 SPARE_BYTES = 2 * 1024**3
 
 
@@ -75,7 +77,7 @@ class Decoder:
         if self._process is None:
             one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", COMMAND],
+                [sys.executable, "-P", __file__],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -96,6 +98,8 @@ def _fill(stream: IO[bytes], array: NDArray[Any]) -> bool:
 
 def serve() -> None:
     """Answer requests until there are no more: the other end of `Decoder`."""
+    warnings.simplefilter("ignore")
+    logging.disable()
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     complaints = _listen()
     while line := requests.readline():
@@ -118,15 +122,11 @@ def _listen() -> int:
 def _decoded(data: bytes, options: dict[str, Any], complaints: int) -> bytes | None:
     from pydicom.pixels.decoders.base import get_decoder
 
-    from medacuity.formats.dicom.header import quiet
-
     syntax, dtype = options.pop("syntax"), options.pop("dtype")
     pixels = options["number_of_frames"] * options["rows"] * options["columns"]
     _limit(8 * pixels * np.dtype(dtype).itemsize + 4 * len(data), pixels)
     try:
-        with quiet():
-            decoder = get_decoder(syntax)
-            array, _ = decoder.as_array(data, raw=True, **options)
+        array, _ = get_decoder(syntax).as_array(data, raw=True, **options)
         array = np.asarray(array, dtype)
     except BaseException:  # Rust panics are no Exception; whatever it is, it has failed
         return None
@@ -158,3 +158,7 @@ def _set(kind: int, value: int) -> None:
     _, most = resource.getrlimit(kind)
     allowed = value if most == resource.RLIM_INFINITY else min(value, most)
     resource.setrlimit(kind, (allowed, most))
+
+
+if __name__ == "__main__":
+    serve()
