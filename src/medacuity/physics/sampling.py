@@ -39,7 +39,7 @@ def block_mean(x: Tensor, *, factor: Sequence[float]) -> Tensor:
         >>> block_mean(torch.tensor([[[1.0, 3.0, 5.0, 9.0]]]), factor=[2])
         tensor([[[2., 7.]]])
     """
-    return resize(x, shrunk(x.shape[2:], factor), _area)
+    return resize(x, shrunk(x.shape[2:], factor), area)
 
 
 def slice_profile(
@@ -77,6 +77,15 @@ def box(t: Tensor) -> Tensor:
     return ((0.55 - t.abs()) * 10).clamp(0, 1)
 
 
+def area(inputs: int, outputs: int, start: int, stop: int) -> Band:
+    """Weigh every old voxel by how much of the new one it fills: a kernel for `resize`."""
+    step = inputs / outputs
+    low = torch.arange(start, stop, dtype=torch.float64)[:, None] * step
+    old = torch.arange(inputs, dtype=torch.float64)
+    overlap = torch.minimum(low + step, old + 1) - torch.maximum(low, old)
+    return Band(0, inputs, overlap.clamp(min=0) / step)
+
+
 def _profile_rows(
     inputs: int, outputs: int, start: int, stop: int, *, thickness: float, profile: Profile
 ) -> Band:
@@ -87,12 +96,3 @@ def _profile_rows(
     weights = profile((places - centres[:, None]) / (thickness * step))
     rows = weights.reshape(len(centres), inputs, fine).sum(2)
     return Band(0, inputs, rows / rows.sum(1, keepdim=True))
-
-
-def _area(inputs: int, outputs: int, start: int, stop: int) -> Band:
-    """Return how much of each new voxel every old voxel fills."""
-    step = inputs / outputs
-    low = torch.arange(start, stop, dtype=torch.float64)[:, None] * step
-    old = torch.arange(inputs, dtype=torch.float64)
-    overlap = torch.minimum(low + step, old + 1) - torch.maximum(low, old)
-    return Band(0, inputs, overlap.clamp(min=0) / step)

@@ -15,20 +15,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medacuity.physics.kspace import kspace_crop, zero_fill
-from medacuity.physics.sampling import block_mean
-from medacuity.resize import nearest, resize
+from medacuity.physics.sampling import area, block_mean
+from medacuity.resize import resize
 
-ROUNDS = 8  # a k-space crop of even size halves its one unpaired frequency at each
+ROUNDS = 30  # of conjugate gradients, at most; whole factors need one to four
+SETTLED = 1e-5  # of the measurement left unexplained: stop
 
 
 @dataclass(frozen=True)
 class Scanner:
-    """A way to measure, and the cheapest image that a measurement fully explains.
+    """A way to measure, and the way back.
 
     Args:
         name: As on a card.
-        measure: ``(image, size) -> measurement``.
-        explain: ``(measurement, size) -> image``, with ``measure(explain(y)) == y``.
+        measure: ``(image, size) -> measurement``, linear.
+        explain: ``(measurement, size) -> image``, its adjoint up to a factor: what it returns
+            holds nothing that the scanner does not see.
         local: Each measured voxel sees only the image at its own place, along every axis.
     """
 
@@ -51,7 +53,7 @@ KSPACE = Scanner(
 BLOCK_MEAN = Scanner(
     "block mean",
     lambda x, size: block_mean(x, factor=_factor(x, size)),
-    lambda y, size: resize(y, size, nearest),
+    lambda y, size: resize(y, size, area),
     local=True,
 )
 SCANNERS = {scanner.name: scanner for scanner in (KSPACE, BLOCK_MEAN)}
@@ -93,9 +95,31 @@ def project(result: NDArray[Any], measured: NDArray[Any], scanner: Scanner) -> N
     """Change ``result`` in place as little as it takes to explain what was measured."""
     for fine, coarse in _parts(result.shape, measured.shape, scanner):
         z, y = _tensor(result[fine]), _tensor(measured[coarse])
-        for _ in range(ROUNDS):
-            z = z + scanner.explain(y - scanner.measure(z, y.shape[2:]), z.shape[2:])
-        result[fine] = z[0, 0].numpy()
+        missing = y - scanner.measure(z, y.shape[2:])
+        source = _solve(scanner, missing, z.shape[2:], SETTLED * float(y.norm()))
+        result[fine] = (z + scanner.explain(source, z.shape[2:]))[0, 0].numpy()
+
+
+def _solve(scanner: Scanner, missing: Tensor, size: Sequence[int], settled: float) -> Tensor:
+    """Return the measurement whose explanation measures as ``missing``: conjugate gradients."""
+    source, left = torch.zeros_like(missing), missing
+    direction, square = left, _square(left)
+    for _ in range(ROUNDS):
+        if square**0.5 <= settled:
+            break
+        seen = scanner.measure(scanner.explain(direction, size), missing.shape[2:])
+        curvature = float((direction * seen).double().sum())
+        if curvature <= 0:  # nothing the scanner could see is left in it
+            break
+        step = square / curvature
+        source, left = source + step * direction, left - step * seen
+        before, square = square, _square(left)
+        direction = left + square / before * direction
+    return source
+
+
+def _square(x: Tensor) -> float:
+    return float(x.double().square().sum())
 
 
 def _parts(

@@ -22,7 +22,8 @@ def noise_level(stack: NDArray[Any], *, brightness: float) -> float:
     magnitude over a block, divided by 0.6745, is a robust estimate of it (Donoho and
     Johnstone, "Ideal spatial adaptation by wavelet shrinkage", Biometrika 1994). Edges raise
     it, so of the blocks in tissue a low percentile counts: there are smooth places in every
-    head.
+    head. The two errors cancel in real heads (1 and 2 % of noise are read as such within 15 %);
+    tissue without any texture is read a quarter too low.
 
     Args:
         stack: ``(N, H, W)`` slices, in the plane with the smallest voxels.
@@ -32,7 +33,7 @@ def noise_level(stack: NDArray[Any], *, brightness: float) -> float:
         >>> rng = np.random.default_rng(0)
         >>> slices = 100 + 4 * rng.standard_normal((8, 64, 64))
         >>> round(noise_level(slices, brightness=100), 2)
-        0.04
+        0.03
     """
     thin = np.asarray(stack[:: max(1, len(stack) // SLICES)], dtype=np.float32)
     side = 2 * BLOCK
