@@ -25,7 +25,7 @@ class Pairs:
     Args:
         folder: Where `prepare` wrote.
         split: ``"train"`` or ``"validate"``.
-        patch: Input voxels per axis; smaller where a case is smaller.
+        patch: Input voxels per axis; smaller if no case is as large.
         scale: Target voxels per input voxel, per axis.
         seed: Decides every draw.
         rank: Number of this process among those that train together.
@@ -36,14 +36,11 @@ class Pairs:
         seed: int, rank: int = 0,
     ) -> None:  # fmt: skip
         names = [pair["name"] for pair in _listed(folder) if pair["split"] == split]
-        self.arrays = [_mapped(folder, name) for name in names]
-        self.arrays = [
-            pair for pair in self.arrays
-            if all(n >= p for n, p in zip(pair[0].shape[2:], patch, strict=True))
-        ]  # fmt: skip
-        if not self.arrays:
-            raise UsageError(f"no case to {split} on is as large as the patch {tuple(patch)}")
-        self.patch, self.scale = tuple(patch), tuple(scale)
+        arrays = [_mapped(folder, name) for name in names]
+        if not arrays:
+            raise UsageError(f"there is no case to {split} on")
+        self.patch, self.scale = _that_fits(arrays, patch), tuple(scale)
+        self.arrays = [pair for pair in arrays if _holds(pair[0], self.patch)]
         self.seed, self.rank = seed, rank
 
     def batch(self, step: int, size: int) -> Batch:
@@ -108,3 +105,14 @@ def _mapped(folder: Path, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
     except (OSError, ValueError) as error:
         raise MalformedInput("a prepared array is damaged; prepare again", path=folder) from error
     return given, target
+
+
+def _holds(given: NDArray[Any], patch: Sequence[int]) -> bool:
+    return all(n >= p for n, p in zip(given.shape[2:], patch, strict=True))
+
+
+def _that_fits(arrays: Sequence[tuple[NDArray[Any], ...]], patch: Sequence[int]) -> tuple[int, ...]:
+    """Return the patch if any case holds it, or what every case holds of it."""
+    if any(_holds(given, patch) for given, _ in arrays):
+        return tuple(patch)
+    return tuple(min(p, *(given.shape[2 + i] for given, _ in arrays)) for i, p in enumerate(patch))

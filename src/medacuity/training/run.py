@@ -36,7 +36,7 @@ class Settings:
     """What a run was asked for; it is all that `resume` needs besides the checkpoints."""
 
     recipe: str
-    arrays: str
+    arrays: str  # below the run's folder, or absolute
     steps: int
     batch: int
     seed: int
@@ -50,7 +50,7 @@ class Settings:
 
 def start_run(folder: Path, settings: Settings, talk: Talk) -> Path:
     """Train in a new folder; return the weight file it ends with."""
-    rank, processes = _join_processes()
+    rank, processes = join_processes()
     if rank == 0:
         if (folder / "run.json").exists():
             raise StorageError("a run is there; resume it or name a new folder", path=folder)
@@ -72,7 +72,8 @@ def resume_run(folder: Path, talk: Talk) -> Path:
         raise MalformedInput("its run.json is damaged", path=folder) from error
     if settings.recipe not in RECIPES:
         raise MalformedInput(f"no recipe is called {settings.recipe!r}", path=folder)
-    rank, processes = _join_processes()
+    settings = replace(settings, arrays=str(folder / settings.arrays))
+    rank, processes = join_processes()
     recipe = replace(
         RECIPES[settings.recipe], steps=settings.steps, batch=settings.batch, seed=settings.seed
     )
@@ -185,7 +186,7 @@ def _moved(batch: Batch, device: str) -> Batch:
     return Batch(move(batch.input), move(batch.target))
 
 
-def _join_processes() -> tuple[int, int]:
+def join_processes() -> tuple[int, int]:
     """Join the others that torchrun started; alone, be rank 0 of 1."""
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     if processes > 1 and not torch.distributed.is_initialized():

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from medacuity.errors import UsageError
 from medacuity.training.cases import Case, find_cases
 from medacuity.training.prepare import prepare
 from medacuity.training.recipes import RECIPES, Recipe
-from medacuity.training.run import Settings, resume_run, start_run
+from medacuity.training.run import Settings, join_processes, resume_run, start_run
 
 Report = Callable[[str, int, int], None]
 
@@ -42,11 +44,17 @@ def begin(folder: Path, wish: Wish, *, report: Report) -> Path:
     cases = [c for c in find_cases(wish.data, wish.cases) if c.split != "test"]
     if not any(c.split == "validate" for c in cases):
         cases = _one_to_validate(cases)
-    arrays = folder / "arrays"
-    prepare(recipe, cases, arrays, report=lambda done, of: report("preparing", done, of))
+    rank, processes = join_processes()
+    if rank == 0:
+        prepare(
+            recipe, cases, folder / "arrays",
+            report=lambda done, of: report("preparing", done, of),
+        )  # fmt: skip
+    if processes > 1:
+        torch.distributed.barrier()
     start = None if wish.start == "none" else wish.start or recipe.start
     settings = Settings(
-        recipe=recipe.name, arrays=str(arrays), steps=recipe.steps, batch=recipe.batch,
+        recipe=recipe.name, arrays="arrays", steps=recipe.steps, batch=recipe.batch,
         seed=recipe.seed, device=wish.device, start=start, data=_described(cases),
         licence=" + ".join(sorted({c.licence for c in cases if c.split == "train"})),
         save_every=min(500, max(1, recipe.steps // 4)), log_every=min(50, recipe.steps),
@@ -93,7 +101,7 @@ def _talk(name: str, report: Report) -> Callable[[int, int, dict[str, float]], N
     def talk(step: int, of: int, logged: dict[str, float]) -> None:
         nonlocal gain
         if "gain_db" in logged:
-            gain = f" ({logged['gain_db']:+.2f} dB over cubic)"
-        report(f"{name}{gain}", step, of)
+            gain = f", {logged['gain_db']:+.2f} dB over cubic"
+        report(f"{name} (loading {logged['loading']:.0%}{gain})", step, of)
 
     return talk

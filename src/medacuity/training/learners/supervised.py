@@ -25,19 +25,19 @@ class Supervised:
         steps: Length of the whole schedule.
         rate: Highest learning rate.
         warm_up: Steps over which the rate rises to it.
-        half: Compute in bfloat16 where the hardware is made for it; weights stay float32.
+        half: Compute in bfloat16, weights stay float32; None: where the hardware is made for it.
     """
 
     def __init__(
         self, model: nn.Module, *, loss: Loss, steps: int, rate: float,
-        warm_up: int = 200, half: bool = True,
+        warm_up: int = 200, half: bool | None = None,
     ) -> None:  # fmt: skip
         self.model = model
         self.loss = loss
         self.steps = steps
         self.rate = rate
         self.warm_up = min(warm_up, steps // 4)
-        self.half = half
+        self.half = _made_for_half(model) if half is None else half
         self.done = 0
         self.optimiser = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.99))
 
@@ -93,3 +93,10 @@ def _everywhere(finite: Tensor) -> bool:
         finite = finite.float()
         torch.distributed.all_reduce(finite, torch.distributed.ReduceOp.MIN)
     return bool(finite)
+
+
+def _made_for_half(model: nn.Module) -> bool:
+    """Tell whether bfloat16 is faster on the device of the model, and not merely possible."""
+    if next(model.parameters()).is_cuda:
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
