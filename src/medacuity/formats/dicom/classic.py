@@ -20,6 +20,7 @@ from medacuity.volume import Volume
 def images(
     volumes: Sequence[Volume],
     stacks: Sequence[Sequence[Frame]],
+    *,
     grids: Sequence[Volume],
     storage: Storage,
     how: Derivation,
@@ -40,7 +41,9 @@ def images(
         for k in range(volume.shape[2]):
             instance += 1
             near, around = nearest(volume, grid, k)
-            header = derived(stack[near], how, instance, [stack[n] for n in around])
+            header = derived(
+                stack[near], how, instance=instance, sources=[stack[n] for n in around]
+            )
             place(header, volume, grid, k)
             describe_pixels(header, volume, storage)
             data = storage.store(volume.array[:, :, k]).T.tobytes()

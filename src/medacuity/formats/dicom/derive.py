@@ -109,7 +109,7 @@ def _size(frame: Frame) -> tuple[int, int]:
     return (int(frame.header.Columns), int(frame.header.Rows))
 
 
-def derived(frame: Frame, how: Derivation, instance: int, sources: Sequence[Frame]) -> Dataset:
+def derived(frame: Frame, how: Derivation, *, instance: int, sources: Sequence[Frame]) -> Dataset:
     """Return a new image's header, made from that of the nearest source slice.
 
     Patient, study and frame of reference stay, as do the acquisition's attributes: they still

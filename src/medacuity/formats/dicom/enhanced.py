@@ -46,6 +46,7 @@ REWRITTEN = (
 def image(
     volumes: Sequence[Volume],
     stacks: Sequence[Sequence[Frame]],
+    *,
     grids: Sequence[Volume],
     storage: Storage,
     how: Derivation,
@@ -56,11 +57,11 @@ def image(
         LimitExceeded: Its pixels are more than one file can hold.
     """
     sources = [frame for stack in stacks for frame in stack]
-    header = derived(sources[0], how, 1, sources)
+    header = derived(sources[0], how, instance=1, sources=sources)
     drop(header, "SourceImageSequence", "ReferencedSeriesSequence", "DerivationCodeSequence")
     put(header, "SourceImageEvidenceSequence", [evidence(sources)])
     frames = [
-        _frame(volume, stack, grid, k, storage, how)
+        _frame(volume, stack, grid=grid, k=k, storage=storage, how=how)
         for volume, stack, grid in zip(volumes, stacks, grids, strict=True)
         for k in range(volume.shape[2])
     ]
@@ -75,6 +76,7 @@ def image(
 def _frame(
     volume: Volume,
     stack: Sequence[Frame],
+    *,
     grid: Volume,
     k: int,
     storage: Storage,

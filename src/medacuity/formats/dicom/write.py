@@ -4,7 +4,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from pydicom import Dataset, dcmwrite
 
@@ -53,12 +53,13 @@ def write(
     frames = [frame for stack in series.stacks for frame in stack]
     storage = storage_for([volume.array for volume in volumes], frames)
     how = derivation_of(series.stacks, volumes, provenance)
+    parts: Any = {"grids": like.volumes, "storage": storage, "how": how}
     with quiet():
         if str(frames[0].header.SOPClassUID) in ENHANCED:
-            image = enhanced.image(volumes, series.stacks, like.volumes, storage, how)
+            image = enhanced.image(volumes, series.stacks, **parts)
             _write(path, [image], alone=True)
         else:
-            images = classic.images(volumes, series.stacks, like.volumes, storage, how)
+            images = classic.images(volumes, series.stacks, **parts)
             slices = sum(volume.shape[2] for volume in volumes)
             _write(path, images, alone=series.kind == "file" and slices == 1)
 
