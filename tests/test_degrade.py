@@ -1,10 +1,13 @@
 """Degrading a volume: the patient stays, the seed decides, the kinds are those of physics."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from medacuity.degrade import Acquisition, degrade
+from medacuity.degrade import Acquisition, degrade, degrade_source
 from medacuity.errors import UsageError
+from medacuity.formats import Source
 from medacuity.volume import Volume
 
 
@@ -39,14 +42,33 @@ def test_noise_is_seeded():
     assert not np.array_equal(noisy[0], noisy[2])
 
 
+def test_each_volume_of_a_file_has_noise_of_its_own():
+    volume = blob([9, 15, 25])
+    source = Source(Path("x.nii"), (volume, volume), None, "")
+    first, second = degrade_source(source, Acquisition("rician", noise=0.05))[0]
+    assert np.corrcoef((first.array - volume.array).ravel(), second.array.ravel())[0, 1] < 0.9
+    assert not np.array_equal(first.array, second.array)
+
+
+def test_the_description_claims_nothing_that_was_not_done():
+    source = Source(Path("x.nii"), (blob([9, 15, 25]),), None, "")
+    said = degrade_source(source, Acquisition("rician", noise=0.05))[1]["description"]
+    assert "factor" not in said
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        (Acquisition("melt"), "melt"),
-        (Acquisition("kspace", (0.5,)), "factor"),
-        (Acquisition("rician"), "noise"),
+        ({"kind": "melt"}, "melt"),
+        ({"kind": "kspace", "factor": (0.5,)}, "factor"),
+        ({"kind": "rician"}, "noise"),
+        ({"kind": "kspace", "noise": -1}, "noise"),
+        ({"kind": "kspace", "noise": float("nan")}, "noise"),
+        ({"kind": "slice-profile", "thickness": 0}, "thickness"),
+        ({"kind": "block-mean", "thickness": 0.5}, "thickness"),
+        ({"kind": "block-mean", "magnitude": True}, "magnitude"),
     ],
 )
 def test_what_makes_no_sense_is_named(wrong, says):
     with pytest.raises(UsageError, match=says):
-        degrade(blob([9, 15, 25]), wrong)
+        degrade(blob([9, 15, 25]), Acquisition(**wrong))

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,8 +111,10 @@ def _storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot write: {error.strerror or error}", path=path) from error
 
 
-def scratch(folder: str | Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return a float32 array on disk that vanishes with the process: room for large results.
+def scratch(
+    folder: str | Path, shape: tuple[int, ...], dtype: type[np.floating[Any]] = np.float32
+) -> NDArray[Any]:
+    """Return an array on disk that vanishes with the process: room for large results.
 
     The file has no name from the start, so that no crash leaves it behind.
     """
@@ -120,5 +122,5 @@ def scratch(folder: str | Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
         descriptor, name = tempfile.mkstemp(dir=folder, prefix=".medacuity-", suffix=".scratch")
         os.unlink(name)
         with os.fdopen(descriptor, "w+b") as file:
-            file.truncate(4 * math.prod(shape))
-            return np.memmap(file, np.float32, mode="r+", shape=shape)
+            file.truncate(np.dtype(dtype).itemsize * math.prod(shape))
+            return np.memmap(file, dtype, mode="r+", shape=shape)

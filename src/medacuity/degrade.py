@@ -1,7 +1,7 @@
 """Known ways to make a scan worse, for volumes: what a method is given when the truth is known."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,19 @@ class Acquisition:
     noise: float = 0.0
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        self.operator()
+        if not 0 <= self.noise < 10:
+            raise UsageError(f"noise is a share of the brightness, from 0 to 10, got {self.noise}")
+        if not 0 < self.thickness < 10:
+            raise UsageError(f"thickness must lie between 0 and 10, got {self.thickness}")
+        if self.thickness != 1 and self.kind != "slice-profile":
+            raise UsageError(f"thickness goes with slice-profile, not with {self.kind}")
+        if self.magnitude and self.kind != "kspace":
+            raise UsageError(f"magnitude goes with kspace, not with {self.kind}")
+        if self.kind == "rician" and self.noise == 0:
+            raise UsageError("noise must be above 0 to add some, such as --noise 0.03")
+
     def operator(self) -> Callable[[Tensor, Sequence[float]], Tensor]:
         """Return the function of a tensor and a factor per axis."""
         kinds: dict[str, Callable[[Tensor, Sequence[float]], Tensor]] = {
@@ -63,8 +76,6 @@ def degrade(volume: Volume, wanted: Acquisition) -> Volume:
         >>> coarse.shape, coarse.spacing
         ((4, 4, 4), (2.0, 2.0, 2.0))
     """
-    if wanted.kind == "rician" and wanted.noise <= 0:
-        raise UsageError("noise must be above 0 to add some, such as --noise 0.03")
     factor = per_axis(volume, wanted.factor)
     x = torch.from_numpy(np.array(volume.array, dtype=np.float32))[None, None]
     y = wanted.operator()(x, factor)
@@ -77,17 +88,25 @@ def degrade(volume: Volume, wanted: Acquisition) -> Volume:
 
 def degrade_source(source: Source, wanted: Acquisition) -> tuple[list[Volume], dict[str, Any]]:
     """Return every volume of a file degraded, and how, for its sidecar."""
-    volumes = [degrade(volume, wanted) for volume in source.volumes]
-    factor = "x".join(f"{f:g}" for f in wanted.factor)
+    # Every volume of a file has noise of its own.
+    volumes = [
+        degrade(volume, replace(wanted, seed=wanted.seed + n))
+        for n, volume in enumerate(source.volumes)
+    ]
+    factor = "" if wanted.kind == "rician" else f", factor {_times(wanted.factor)}"
     noise = f", Rician noise {wanted.noise:g}" if wanted.noise else ""
     return volumes, {
         "method": f"degrade {wanted.kind}",
         "method_sha256": "",
         "version": __version__,
         "label": "Simulated",
-        "description": f"Simulated acquisition: {wanted.kind}, factor {factor}{noise}.",
-        **asdict(wanted),
+        "description": f"Simulated acquisition: {wanted.kind}{factor}{noise}.",
+        "options": asdict(wanted),
     }
+
+
+def _times(factor: Sequence[float]) -> str:
+    return "x".join(f"{f:g}" for f in factor)
 
 
 def per_axis(volume: Volume, factor: Sequence[float]) -> list[float]:

@@ -16,9 +16,9 @@ from medacuity.atomic import scratch
 from medacuity.checkpoint import Trained, load_weights
 from medacuity.choose import Stage, plan
 from medacuity.errors import SafetyGate, UsageError
-from medacuity.findings import describe
+from medacuity.findings import describe, together
 from medacuity.formats import Source
-from medacuity.nd import channels_last
+from medacuity.nd import channels_last, usable_device
 from medacuity.resize import KERNELS, Kernel, cubic, resize
 from medacuity.tiling import run_tiled
 from medacuity.trust.consistency import SCANNERS, Residual, Scanner, project, residual
@@ -98,6 +98,9 @@ def enhance(
     )  # fmt: skip
     if todo.size == volume.shape:
         raise UsageError("the result would have the voxels of the input; ask for a scale above 1")
+    shrinks = any(new < old for new, old in zip(todo.size, volume.shape, strict=True))
+    if settings.consistent and shrinks:
+        raise UsageError("a result with fewer voxels along an axis cannot be consistent with all")
     kernel = KERNELS[settings.weights or ""] if by_hand else cubic
     stages = () if by_hand else todo.stages
     array, used = volume.array, []
@@ -109,6 +112,7 @@ def enhance(
     found = _finish(array, volume, used, settings)
     plain = settings.weights if by_hand else "cubic"
     findings = describe(volume, todo, used, found, plain=plain or "cubic")
+    findings["options"] = {"consistent": settings.consistent, "half": settings.half}
     findings["seconds"] = round(time.monotonic() - began, 2)
     if settings.strict and findings["warnings"]:
         raise SafetyGate(findings["warnings"][0])
@@ -118,16 +122,15 @@ def enhance(
 def enhance_source(
     source: Source, settings: Settings, *, report: Report = lambda what, done, of: None
 ) -> tuple[list[Volume], dict[str, Any]]:
-    """Enhance every volume of a file by itself; return them and the findings of the first.
+    """Enhance every volume of a file by itself; return them and what was found.
 
     Every volume is planned by itself: a diffusion series has quiet and noisy ones.
     """
-    first = enhance(source.volumes[0], settings, report=report)
-    done = [first.volume]
-    for n, volume in enumerate(source.volumes[1:], start=2):
-        named = partial(_named, report, f"volume {n} of {len(source.volumes)}: ")
-        done.append(enhance(volume, settings, report=named).volume)
-    return done, first.findings
+    done = []
+    for n, volume in enumerate(source.volumes, start=1):
+        many = f"volume {n} of {len(source.volumes)}: " if len(source.volumes) > 1 else ""
+        done.append(enhance(volume, settings, report=partial(_named, report, many)))
+    return [each.volume for each in done], together([each.findings for each in done])
 
 
 def _named(report: Report, prefix: str, what: str, done: int, of: int) -> None:
@@ -139,7 +142,7 @@ def _run(
 ) -> NDArray[np.float32]:
     """Run one network over the axes it is meant for."""
     model, card = trained.model, trained.card
-    device = _device(settings.device)
+    device = usable_device(settings.device)
     intensity = card.rule().of(array)
     scale = [1, 1, 1]
     for axis, s in zip(stage.axes, card.arguments["scale"], strict=True):
@@ -168,14 +171,17 @@ def _network_view(array: NDArray[Any], axes: Sequence[int]) -> NDArray[Any]:
 
 def _resized(
     array: NDArray[Any], size: Sequence[int], kernel: Kernel, settings: Settings
-) -> NDArray[np.float32]:
+) -> NDArray[Any]:
     """Resample what the networks leave of the way, a slab at a time."""
-    out = _room(size, settings)
+    # Numbers that float32 cannot hold (32-bit integers, doubles) are not narrowed on the way.
+    wide = array.dtype.itemsize > 4 or array.dtype in (np.int32, np.uint32)
+    fine = np.float64 if wide else np.float32
+    out = _room(size, settings, fine)
     # In-plane axes first, slab by slab along K; then K, slab by slab along I.
-    middle = _room((size[0], size[1], array.shape[2]), settings)
+    middle = _room((size[0], size[1], array.shape[2]), settings, fine)
     step = max(1, (1 << 24) // (size[0] * size[1]))
     for k in range(0, array.shape[2], step):
-        part = torch.from_numpy(np.array(array[:, :, k : k + step], dtype=np.float32))
+        part = torch.from_numpy(np.array(array[:, :, k : k + step], dtype=fine))
         middle[:, :, k : k + step] = resize(part.movedim(2, 0), size[:2], kernel).movedim(0, 2)
     step = max(1, (1 << 24) // (size[1] * max(size[2], array.shape[2])))
     for i in range(0, size[0], step):
@@ -184,15 +190,17 @@ def _resized(
     return out
 
 
-def _room(shape: Sequence[int], settings: Settings) -> NDArray[np.float32]:
+def _room(
+    shape: Sequence[int], settings: Settings, dtype: type[np.floating[Any]] = np.float32
+) -> NDArray[Any]:
     """Return an array in memory, or on disk when it would take too much of the budget."""
-    if 4 * math.prod(shape) > IN_MEMORY * settings.memory:
-        return scratch(settings.folder, tuple(shape))
-    return np.empty(tuple(shape), np.float32)
+    if np.dtype(dtype).itemsize * math.prod(shape) > IN_MEMORY * settings.memory:
+        return scratch(settings.folder, tuple(shape), dtype)
+    return np.empty(tuple(shape), dtype)
 
 
 def _finish(
-    array: NDArray[np.float32], volume: Volume, used: Sequence[Trained], settings: Settings
+    array: NDArray[Any], volume: Volume, used: Sequence[Trained], settings: Settings
 ) -> Residual | None:
     """Check that the result is finite; measure, or enforce, its consistency with the input.
 
@@ -212,11 +220,3 @@ def _finish(
 def _scanner(names: Sequence[str]) -> Scanner:
     """Return the one way of measuring all networks agree on; block mean where they do not."""
     return SCANNERS[names[0] if len(set(names)) == 1 else "block mean"]
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError("no GPU is usable on this machine; take --device cpu")
-    return torch.device(name)

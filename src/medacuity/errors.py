@@ -78,6 +78,12 @@ class StorageError(MedacuityError, OSError):
     __str__ = MedacuityError.__str__
 
 
+class PartialFailure(MedacuityError):
+    """Part of the work was refused; the rest is done, and the report names what was not."""
+
+    exit_code = 9
+
+
 class SafetyGate(MedacuityError):
     """The result must not be used: it is not finite, or a finding was made under ``--strict``."""
 

@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from medacuity import formats
+from medacuity.checkpoint import find_weights
 from medacuity.degrade import Acquisition, degrade, per_axis
 from medacuity.enhance import Settings, enhance
-from medacuity.errors import StorageError, UsageError
+from medacuity.errors import UsageError
 from medacuity.evaluate import Case, Method
+from medacuity.formats.listing import SUFFIXES, stem
 from medacuity.resize import KERNELS
 from medacuity.volume import Volume
 
-SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".png", ".tif", ".tiff", ".dcm", ".zip")
 AUTOMATIC = "auto"
 
 
@@ -27,19 +28,25 @@ def cases_in(truth: Path, wanted: Acquisition, inputs: Path | None = None) -> li
         wanted: How each input is made from its truth.
         inputs: Folder with a ready-made input of the same name per truth, instead of that.
     """
-    if not truth.exists():
-        raise StorageError("there is no such folder or scan", path=truth)
-    paths = _scans(truth)
+    paths = formats.scans_in(truth)
     if not paths:
-        raise UsageError(f"no scan lies in {truth}; it takes {', '.join(SUFFIXES)}")
+        raise UsageError(f"no scan lies in {truth}; it takes {', '.join(SUFFIXES)} and DICOM")
+    names = [stem(path) for path in paths]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise UsageError(f"cases need names of their own; several are called {min(twice)}")
+    if any(f != int(f) for f in wanted.factor):
+        raise UsageError(f"an evaluation needs whole factors, got {wanted.factor}")
     if inputs is not None:
-        return [Case(_stem(path), partial(_pair, path, inputs)) for path in paths]
-    return [Case(_stem(path), partial(_made, path, wanted)) for path in paths]
+        return [Case(stem(path), partial(_pair, path, inputs)) for path in paths]
+    return [Case(stem(path), partial(_made, path, wanted)) for path in paths]
 
 
 def method_named(name: str, settings: Settings, scale: Sequence[float]) -> Method:
     """Return a method by its name: ``auto``, shipped weights, a weight file, an interpolation."""
     weights = None if name == AUTOMATIC else name
+    if weights is not None and weights not in KERNELS:
+        find_weights(weights)  # refuse an unknown name now, not case by case
     return partial(_enhanced, settings=replace(settings, weights=weights, scale=scale))
 
 
@@ -50,15 +57,6 @@ def interpolations(names: Sequence[str]) -> list[str]:
 
 def _enhanced(volume: Volume, *, settings: Settings) -> Volume:
     return enhance(volume, settings).volume
-
-
-def _scans(truth: Path) -> list[Path]:
-    if truth.is_file():
-        return [truth]
-    files = sorted(p for p in truth.iterdir() if p.name.lower().endswith(SUFFIXES))
-    folders = sorted(p for p in truth.iterdir() if p.is_dir() and any(p.glob("*.dcm")))
-    series = [truth] if files and all(p.suffix == ".dcm" for p in files) else files
-    return series + folders
 
 
 def _made(path: Path, wanted: Acquisition) -> tuple[Volume, Volume]:
@@ -80,7 +78,3 @@ def _whole_blocks(volume: Volume, factor: Sequence[float]) -> Volume:
     ]
     part = np.ascontiguousarray(volume.array[: size[0], : size[1], : size[2]])
     return Volume(part, volume.affine, volume.unit)
-
-
-def _stem(path: Path) -> str:
-    return path.name.split(".")[0]

@@ -11,6 +11,7 @@ from rich.console import Console
 from medacuity.atomic import atomic_folder
 from medacuity.degrade import Acquisition
 from medacuity.enhance import Settings
+from medacuity.errors import PartialFailure
 from medacuity.evaluate import Case, Table, evaluate
 from medacuity.evaluate_cases import AUTOMATIC, cases_in, interpolations, method_named
 from medacuity.evaluate_pictures import panel, write_picture
@@ -50,6 +51,15 @@ class Found:
         for note in notes(self.table):
             console.print(note, style="dim")
 
+    def check_complete(self) -> None:
+        """Raise `PartialFailure` if a case or a method was refused."""
+        refused = self.table.refusals
+        if refused:
+            raise PartialFailure(
+                f"{len(refused)} of {len(self.table.results)} results were refused, the first "
+                f"for {refused[0].case}: {refused[0].refusal}"
+            )
+
     def as_json(self) -> Any:
         """Return the table as plain values."""
         return json.loads(as_json(self.table))
@@ -60,7 +70,9 @@ def compare(wanted: Comparison, *, report: Report = lambda what, done, of: None)
     names = wanted.methods or USUAL
     cases = cases_in(wanted.truth, wanted.made, wanted.inputs)
     methods = {name: method_named(name, wanted.settings, wanted.scale) for name in names}
-    measure = protocol(wanted.protocol, scale=[int(s) for s in _three(wanted.scale)])
+    # The border that the papers crop is that of a slice, the first two axes of the three.
+    border = [int(s) for s in (wanted.scale * 2)[:2]]
+    measure = protocol(wanted.protocol, scale=border)
     count = [0]
 
     def tell(_: object) -> None:
@@ -93,7 +105,3 @@ class _Pictures:
         if shown:
             figure = panel(volume, {n: predictions[n] for n in shown}, truth, title=case.name)
             write_picture(self.folder / f"{case.name}.png", figure)
-
-
-def _three(scale: tuple[float, ...]) -> tuple[float, ...]:
-    return scale * 3 if len(scale) == 1 else scale

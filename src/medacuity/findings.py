@@ -8,6 +8,7 @@ from typing import Any
 from medacuity import __version__
 from medacuity.checkpoint import Trained
 from medacuity.choose import NOISY, Plan
+from medacuity.intensity import Percentile
 from medacuity.trust.consistency import Residual
 from medacuity.volume import Volume
 
@@ -45,6 +46,25 @@ def describe(
     }  # fmt: skip
 
 
+def together(each: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the findings of all volumes of a file as one: the first, and where others differ."""
+    first = dict(each[0])
+    if len(each) == 1:
+        return first
+    chains = list(dict.fromkeys(found["method"] for found in each))
+    hashes = list(dict.fromkeys(found["method_sha256"] for found in each))
+    return first | {
+        "method": " or ".join(chains),
+        "method_sha256": _joint(hashes),
+        "seconds": round(sum(found["seconds"] for found in each), 2),
+        "warnings": list(dict.fromkeys(w for found in each for w in found["warnings"])),
+        "volumes": [
+            {key: found[key] for key in ("method", "method_sha256", "noise", "consistency")}
+            for found in each
+        ],
+    }
+
+
 def in_words(findings: dict[str, Any]) -> list[str]:
     """Return the findings as lines for a person: what was chosen, why, and what to mind."""
     noise, kind = findings["noise"], "noisy" if findings["noise"] > NOISY else "clean"
@@ -68,6 +88,11 @@ def _warnings(volume: Volume, used: Sequence[Trained]) -> list[str]:
     if used and volume.unit != "a.u.":
         return [
             f"the values are in {volume.unit}, and {used[0].card.name} was trained on MRI: "
+            "judge the result with care, or take --model lanczos"
+        ]
+    if used and Percentile().of(volume.array).low < 0:
+        return [
+            f"the values go well below 0, and {used[0].card.name} was trained on magnitude MRI: "
             "judge the result with care, or take --model lanczos"
         ]
     return []

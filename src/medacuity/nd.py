@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medacuity.errors import UsageError
+
 CONV: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
 UNCONV: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
     2: nn.ConvTranspose2d,
@@ -100,3 +102,19 @@ def channels_last(module: nn.Module, dims: int) -> nn.Module:
 def _check_dims(dims: int) -> None:
     if dims not in CONV:
         raise ValueError(f"dims must be 2 (slices) or 3 (volumes), got {dims}")
+
+
+def usable_device(name: str) -> torch.device:
+    """Return the device of a name: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Raises:
+        UsageError: There is no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda") or not (number or "0").isdigit():
+        raise UsageError(f"device is auto, cpu, cuda or cuda:N, got {name!r}")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise UsageError(f"no GPU {number or 0} is usable on this machine; take --device cpu")
+    return torch.device(name)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import nibabel as nib
 import numpy as np
@@ -56,6 +57,36 @@ def test_evaluate_writes_tables_and_pictures(head, tmp_path, capsys):
     assert "sinc" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["paper", "volume", "gaussian3d", "head", "slices"])
+def test_every_protocol_measures(tmp_path, capsys, name):
+    axes = np.meshgrid(*[np.linspace(-1, 1, n) for n in (32, 28, 14)], indexing="ij")
+    array = 200 * np.exp(-3 * sum(a**2 for a in axes))
+    nib.save(nib.Nifti1Image(array.astype(np.uint8), np.eye(4)), tmp_path / "ball.nii")
+    arguments = ["evaluate", str(tmp_path), "--method", "cubic", "--factor", "2x2x1", "--json"]
+    assert main([*arguments, "--protocol", name]) == 0
+    assert "psnr" in capsys.readouterr().out
+
+
+def test_an_evaluation_that_refused_a_case_says_so_with_9(head, tmp_path, capsys):
+    (head.parent / "torn.nii.gz").write_bytes(head.read_bytes()[:200])
+    arguments = ["evaluate", str(tmp_path), "--method", "cubic", "--protocol", "volume"]
+    assert main([*arguments, "--factor", "2x2x1"]) == 9
+    assert "torn" in capsys.readouterr().err
+
+
+def test_asked_to_end_it_leaves_nothing_behind(tmp_path):
+    source = tmp_path / "big.nii"
+    nib.save(nib.Nifti1Image(np.ones((200, 200, 120), np.float32), np.eye(4)), source)
+    command = [sys.executable, "-m", "medacuity", "enhance", str(source), "-o",
+               str(tmp_path / "out.nii.gz"), "--model", "cubic", "--scale", "2"]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    time.sleep(2.5)
+    process.terminate()
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, said
+    assert [p.name for p in tmp_path.iterdir()] == ["big.nii"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -78,6 +109,11 @@ def test_evaluate_writes_tables_and_pictures(head, tmp_path, capsys):
         (["resume", "nowhere"], 7),
         (["models", "info", "nothing"], 2),
         (["evaluate", "missing"], 7),
+        (["evaluate", "IN", "--method", "nothing"], 2),
+        (["evaluate", "IN", "--factor", "1.3"], 2),
+        (["enhance", "IN", "-o", "OUT.nii.gz", "--device", "tpu"], 2),
+        (["enhance", "IN", "-o", "OUT.nii.gz", "--scale", "2x2x0.5", "--consistent"], 2),
+        (["degrade", "slice-profile", "IN", "-o", "OUT.nii.gz", "--thickness", "0"], 2),
         (["nonsense"], 2),
     ],
 )

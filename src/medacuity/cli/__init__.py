@@ -1,13 +1,15 @@
 """The door: read, call one thing, write. Everything heavy is imported inside the commands."""
 
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from medacuity import __version__
 from medacuity.cli.degrade import degrade
 from medacuity.cli.demo import demo
 from medacuity.cli.doctor import doctor
@@ -34,6 +36,16 @@ for command in (enhance, degrade, evaluate, train, resume, doctor, demo):
 app.add_typer(models, name="models")
 
 
+@app.callback()
+def program(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Make a medical image better, and keep it true."""
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code. What went wrong is one line on stderr."""
     warnings.showwarning = _show_warning
@@ -45,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say("interrupted; nothing was left behind", INTERRUPT)
     except Exception as error:
         if isinstance(error, WrongCall):
-            return _say(_usage(error), 2)
+            return _say(_usage(error), 2) if str(error) else 2
         if os.environ.get("MEDACUITY_DEBUG"):
             raise
         what = type(error).__name__
@@ -53,7 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run() -> None:
-    """Be the program."""
+    """Be the program; asked to end, leave nothing behind, as for Ctrl-C."""
+    for name in ("SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.default_int_handler)
     sys.exit(main())
 
 

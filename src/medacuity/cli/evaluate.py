@@ -43,3 +43,4 @@ def evaluate(
         found.print()
     if output:
         say(f"written to {output}")
+    found.check_complete()

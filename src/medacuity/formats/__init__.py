@@ -15,11 +15,12 @@ from types import ModuleType
 from medacuity.atomic import check_writable
 from medacuity.errors import MalformedInput, StorageError, UsageError
 from medacuity.formats.limits import storage
+from medacuity.formats.listing import scans_in
 from medacuity.formats.sidecar import check_sidecar, encode_sidecar, sidecar_path, write_sidecar
 from medacuity.formats.source import Provenance, Source
 from medacuity.volume import Volume
 
-__all__ = ["Provenance", "Source", "check_output", "read", "write"]
+__all__ = ["Provenance", "Source", "check_output", "read", "scans_in", "write"]
 
 READABLE = {
     ".nii": "nifti", ".nii.gz": "nifti", ".hdr": "nifti", ".img": "nifti",
@@ -114,6 +115,8 @@ def check_output(path: str | Path, like: Source) -> None:
     check_sidecar(sidecar_path(path, suffix))
     if kind == "raster":
         _module(kind).check_picture(suffix, like)
+    if suffix == ".dcm":
+        _module(kind).check_one_file(path, like)
 
 
 def _module(kind: str) -> ModuleType:

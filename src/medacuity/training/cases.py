@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medacuity.errors import MalformedInput, StorageError, UsageError
+from medacuity.formats import scans_in
+from medacuity.formats.listing import SUFFIXES
 
 COLUMNS = ("path", "patient", "split", "licence")
 SPLITS = ("train", "validate", "test")
-SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".dcm", ".png", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,10 @@ def _from_row(data: Path, row: dict[str, str | None], place: str) -> Case:
 
 
 def _from_names(data: Path) -> list[Case]:
-    paths = sorted(p for p in data.rglob("*") if p.is_file() and p.name.endswith(SUFFIXES))
     cases = []
-    for path in paths:
-        patient = path.relative_to(data).parts[0].split(".")[0]
+    for path in scans_in(data):
+        parts = path.relative_to(data).parts or (data.name,)
+        patient = parts[0].split(".")[0]
         fold = int(hashlib.sha256(patient.encode()).hexdigest(), 16) % 10
         cases.append(Case(path, patient, "validate" if fold == 0 else "train"))
     return cases

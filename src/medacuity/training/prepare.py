@@ -5,6 +5,7 @@ patch is not the patch of a k-space crop, and a range taken from the target is n
 use. What comes out are pairs of ``.npy`` files that training maps into memory.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from medacuity import formats
 from medacuity.atomic import atomic_write
+from medacuity.errors import MalformedInput, UsageError
 from medacuity.training.cases import Case
 from medacuity.training.recipes import Recipe
 from medacuity.volume import Volume
@@ -35,8 +37,12 @@ def prepare(
 
     Pairs that are already there are kept, so that an interrupted preparation goes on where it
     stopped: what a pair holds depends only on the recipe, the case and the variant.
+
+    Raises:
+        UsageError: The folder holds pairs of another recipe or of other scans.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    _claim(folder, recipe, cases)
     jobs = [(c, case, v) for c, case in enumerate(cases) for v in _variants(recipe, case)]
     pairs = []
     for done, (c, case, variant) in enumerate(jobs):
@@ -68,13 +74,30 @@ def make_pair(recipe: Recipe, volume: Volume, rng: torch.Generator) -> tuple[Ten
     return _around_the_head(given, target, recipe.scale)
 
 
+def _claim(folder: Path, recipe: Recipe, cases: Sequence[Case]) -> None:
+    """Keep pairs of other scans out: a patient must not change sides of the split unseen."""
+    scans = [[case.path.name, case.patient, case.split, case.repeat] for case in cases]
+    asked = json.dumps([recipe.name, recipe.seed, recipe.variants, recipe.scale, scans])
+    claim, sha256 = folder / "prepared.sha256", hashlib.sha256(asked.encode()).hexdigest()
+    if claim.exists():
+        if claim.read_text() != sha256:
+            raise UsageError(f"{folder} was prepared from other scans or for another recipe; "
+                             "name a new folder")  # fmt: skip
+        return
+    with atomic_write(claim) as file:
+        file.write(sha256.encode())
+
+
 def _variants(recipe: Recipe, case: Case) -> Iterable[int]:
     # One untouched-by-chance variant is enough to watch progress by.
     return range(recipe.variants * case.repeat if case.split == "train" else 2)
 
 
 def _read(path: Path) -> Volume:
-    return formats.read(path).volumes[0]
+    volume = formats.read(path).volumes[0]
+    if not (np.isfinite(volume.array).all() and volume.array.any()):
+        raise MalformedInput("nothing to learn from: all 0, or not finite", path=path)
+    return volume
 
 
 def _oriented(volume: Volume, dims: int, rng: torch.Generator) -> Tensor:

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from medacuity.training.snapshots import newest_snapshot, save_snapshot
 from medacuity.training.watch import picture, psnr_gain
 
 LOGGED = ("step", "loss", "gradient", "rate", "skipped", "seconds", "loading", "gain_db")
+LONGEST_WAIT = timedelta(hours=12)  # of processes for the one that prepares the scans
 CHECKED = 8  # batches the gain over cubic is measured on
 
 Talk = Callable[[int, int, dict[str, float]], None]
@@ -192,7 +194,8 @@ def join_processes() -> tuple[int, int]:
     if processes > 1 and not torch.distributed.is_initialized():
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        kind = "nccl" if torch.cuda.is_available() else "gloo"
+        torch.distributed.init_process_group(kind, timeout=LONGEST_WAIT)
     return int(os.environ.get("RANK", "0")), processes
 
 

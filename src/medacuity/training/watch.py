@@ -34,7 +34,7 @@ def picture(shown: tuple[Tensor, Tensor, Tensor, Tensor], title: str) -> bytes:
         figure.subplots(1, 4), shown, ("input", "cubic", "ours", "truth"), strict=True
     ):
         plane = x if x.ndim == 2 else x[x.shape[0] // 2]
-        axes.imshow(plane, cmap="gray", vmin=0, vmax=float(shown[3].max()), aspect="auto")
+        axes.imshow(plane.numpy(), cmap="gray", vmin=0, vmax=float(shown[3].max()), aspect="auto")
         axes.set_title(name)
         axes.axis("off")
     file = io.BytesIO()

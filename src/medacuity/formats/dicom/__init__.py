@@ -22,6 +22,6 @@ file            what it knows
 """
 
 from medacuity.formats.dicom.read import read
-from medacuity.formats.dicom.write import write
+from medacuity.formats.dicom.write import check_one_file, write
 
-__all__ = ["read", "write"]
+__all__ = ["check_one_file", "read", "write"]

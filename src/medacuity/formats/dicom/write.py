@@ -64,6 +64,13 @@ def write(
             _write(path, images, alone=series.kind == "file" and slices == 1)
 
 
+def check_one_file(path: Path, like: Source) -> None:
+    """Refuse a single file for a series of several: each of its slices is a file."""
+    frames = [frame for stack in like.header.stacks for frame in stack]
+    if len(frames) > 1 and str(frames[0].header.SOPClassUID) not in ENHANCED:
+        raise UsageError("a series of slices is written as a folder or a .zip; name one", path=path)
+
+
 def _check_volumes(volumes: Sequence[Volume], like: Source) -> None:
     if len(volumes) != len(like.volumes):
         raise UsageError(f"{len(like.volumes)} volumes were read, {len(volumes)} are to be written")
@@ -76,6 +83,8 @@ def _write(path: Path, images: Iterable[Dataset], *, alone: bool) -> None:
     if path.suffix.lower() == ".zip":
         with atomic_write(path) as file:
             _archive(file, images)
+    elif path.suffix.lower() == ".dcm" and not alone:
+        raise UsageError("a series of slices is written as a folder or a .zip; name one", path=path)
     elif alone:
         for image in images:
             with atomic_write(path) as file:
