@@ -5,7 +5,6 @@ import io
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
@@ -48,10 +47,19 @@ class Settings:
     start: str | None = None
     data: str = ""
     licence: str = ""
+    scans: str = ""  # the folder they were found in, and the table that lists them
+    table: str | None = None
+    variants: int = 0
 
 
 def start_run(folder: Path, settings: Settings, talk: Talk) -> Path:
     """Train in a new folder; return the weight file it ends with."""
+    create_run(folder, settings)
+    return resume_run(folder, talk)
+
+
+def create_run(folder: Path, settings: Settings) -> None:
+    """Write down what is wanted, before anything is done, so that it can be resumed."""
     rank, processes = join_processes()
     if rank == 0:
         if (folder / "run.json").exists():
@@ -61,11 +69,10 @@ def start_run(folder: Path, settings: Settings, talk: Talk) -> Path:
             file.write(json.dumps(asdict(settings), indent=1).encode())
     if processes > 1:
         torch.distributed.barrier()
-    return resume_run(folder, talk)
 
 
-def resume_run(folder: Path, talk: Talk) -> Path:
-    """Go on from the newest sound checkpoint, bit for bit as if never stopped."""
+def read_run(folder: Path) -> Settings:
+    """Return what a run was asked for."""
     try:
         settings = Settings(**json.loads((folder / "run.json").read_text()))
     except FileNotFoundError as error:
@@ -74,6 +81,12 @@ def resume_run(folder: Path, talk: Talk) -> Path:
         raise MalformedInput("its run.json is damaged", path=folder) from error
     if settings.recipe not in RECIPES:
         raise MalformedInput(f"no recipe is called {settings.recipe!r}", path=folder)
+    return settings
+
+
+def resume_run(folder: Path, talk: Talk) -> Path:
+    """Go on from the newest sound checkpoint, bit for bit as if never stopped."""
+    settings = read_run(folder)
     settings = replace(settings, arrays=str(folder / settings.arrays))
     rank, processes = join_processes()
     recipe = replace(
@@ -102,7 +115,6 @@ class _Log:
     ) -> None:  # fmt: skip
         self.folder, self.recipe, self.settings = folder, recipe, settings
         self.model, self.learner, self.talk, self.quiet = model, learner, talk, quiet
-        self.began = time.monotonic()
         if not quiet:
             _sweep(folder)
         self.rows = _rows_up_to(folder / "metrics.csv", done)
@@ -149,7 +161,6 @@ class _Log:
             training={
                 "steps": settings.steps, "batch": settings.batch, "seed": settings.seed,
                 "start": settings.start,
-                "minutes": round((time.monotonic() - self.began) / 60, 1),
                 "validation_gain_over_cubic_db": round(gain, 2),
             },
         )  # fmt: skip

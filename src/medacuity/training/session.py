@@ -11,7 +11,7 @@ from medacuity.errors import UsageError
 from medacuity.training.cases import Case, find_cases
 from medacuity.training.prepare import prepare
 from medacuity.training.recipes import RECIPES, Recipe
-from medacuity.training.run import Settings, join_processes, resume_run, start_run
+from medacuity.training.run import Settings, create_run, join_processes, read_run, resume_run
 
 Report = Callable[[str, int, int], None]
 
@@ -41,30 +41,41 @@ def begin(folder: Path, wish: Wish, *, report: Report) -> Path:
     recipe = _recipe(wish)
     if wish.data is None:
         raise UsageError("training needs scans: name their folder with --data")
-    cases = [c for c in find_cases(wish.data, wish.cases) if c.split != "test"]
-    if not any(c.split == "validate" for c in cases):
-        cases = _one_to_validate(cases)
-    rank, processes = join_processes()
-    if rank == 0:
-        prepare(
-            recipe, cases, folder / "arrays",
-            report=lambda done, of: report("preparing", done, of),
-        )  # fmt: skip
-    if processes > 1:
-        torch.distributed.barrier()
+    cases = _cases(wish.data, wish.cases)
     start = None if wish.start == "none" else wish.start or recipe.start
     settings = Settings(
         recipe=recipe.name, arrays="arrays", steps=recipe.steps, batch=recipe.batch,
         seed=recipe.seed, device=wish.device, start=start, data=_described(cases),
         licence=" + ".join(sorted({c.licence for c in cases if c.split == "train"})),
         save_every=min(500, max(1, recipe.steps // 4)), log_every=min(50, recipe.steps),
+        scans=str(wish.data.resolve()), variants=recipe.variants,
+        table=None if wish.cases is None else str(wish.cases.resolve()),
     )  # fmt: skip
-    return start_run(folder, settings, _talk(recipe.name, report))
+    create_run(folder, settings)
+    return go_on(folder, report=report)
 
 
 def go_on(folder: Path, *, report: Report) -> Path:
-    """Resume a run; return the weight file."""
-    return resume_run(folder, _talk(folder.name, report))
+    """Go on where a run stopped, be it in preparation; return the weight file."""
+    settings = read_run(folder)
+    rank, processes = join_processes()
+    if rank == 0 and settings.scans and not (folder / settings.arrays / "pairs.json").exists():
+        recipe = replace(RECIPES[settings.recipe], variants=settings.variants, seed=settings.seed)
+        cases = _cases(Path(settings.scans), Path(settings.table) if settings.table else None)
+        prepare(
+            recipe, cases, folder / settings.arrays,
+            report=lambda done, of: report("preparing", done, of),
+        )  # fmt: skip
+    if processes > 1:
+        torch.distributed.barrier()
+    return resume_run(folder, _talk(settings.recipe, report))
+
+
+def _cases(scans: Path, table: Path | None) -> list[Case]:
+    cases = [c for c in find_cases(scans, table) if c.split != "test"]
+    if not any(c.split == "validate" for c in cases):
+        return _one_to_validate(cases)
+    return cases
 
 
 def _recipe(wish: Wish) -> Recipe:
