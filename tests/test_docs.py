@@ -53,7 +53,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder with the scans that the documents name, and work in it."""
     part = sample_head().array[64:160, 64:160]  # filled to the edge: no air to crop
     for name, array in {"ann": part, "ben": part[::-1]}.items():
-        _save(tmp_path / "scans" / f"{name}.nii.gz", np.repeat(array, 2, 2), (1, 1, 5))
+        _save(tmp_path / "scans" / f"{name}.nii.gz", array, (1, 1, 5))
     slices = phantom(48).array * np.linspace(0.8, 1.0, 6, dtype=np.float32)
     _save(tmp_path / "scan.nii.gz", slices, (1, 1, 3))
     (tmp_path / "series").mkdir()
@@ -145,9 +145,10 @@ def _commands(command: object, name: str) -> Iterator[str]:
 
 def test_every_option_is_documented() -> None:
     words = "\n".join(page.read_text() for page in PAGES)
-    commands = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
+    door = typer.main.get_command(app)
+    commands = [door, *door.commands.values()]  # type: ignore[attr-defined]
     options = {o for c in commands for p in c.params for o in p.opts if o.startswith("--")}
-    assert [option for option in sorted(options) if f"{option}" not in words] == []
+    assert [option for option in sorted(options) if option not in words] == []
 
 
 def test_every_network_and_weight_file_has_its_words() -> None:
