@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from medacuity.degrade import Acquisition, degrade
 from medacuity.enhance import Settings, enhance
-from medacuity.evaluate import Case, Method, evaluate
+from medacuity.evaluate import Case, Method, Table, evaluate
 from medacuity.evaluate_pictures import panel, write_picture
-from medacuity.evaluate_report import markdown
 from medacuity.metrics.protocols import protocol
 from medacuity.volume import Volume
 
@@ -49,7 +48,7 @@ def run_demo(folder: Path) -> tuple[str, list[Path]]:
     table = evaluate(
         methods, cases, protocol("slices"), interpolations=["cubic", "sinc"], keep=draw  # type: ignore[arg-type]
     )  # fmt: skip
-    return markdown(table), pictures
+    return _in_lines(table), pictures
 
 
 def sample_head() -> Volume:
@@ -75,6 +74,15 @@ def phantom(size: int) -> Volume:
         image[(u / a) ** 2 + (v / b) ** 2 <= 1] += value
     blocks = image.reshape(size, 4, size, 4).mean((1, 3))
     return Volume(1000 * blocks[:, :, None], np.diag([1.0, 1.0, 1.0, 1.0]))
+
+
+def _in_lines(table: Table) -> str:
+    """Return a line per image and method: two images need no statistics."""
+    lines = [f"{'x2 from half of k-space':24s} {'PSNR (dB)':>10s} {'SSIM':>8s}"]
+    for result in table.results:
+        psnr, ssim = result.record["psnr"], result.record["ssim"]
+        lines.append(f"{result.case + ', ' + result.method:24s} {psnr:10.2f} {ssim:8.4f}")
+    return "\n".join(lines)
 
 
 def _method(name: str) -> Method:
