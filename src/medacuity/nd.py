@@ -16,6 +16,9 @@ UNCONV: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
     3: nn.ConvTranspose3d,
 }
 
+LAYOUTS = {2: torch.channels_last, 3: torch.channels_last_3d}
+"""Orders of a tensor's numbers in memory, with the channels of a voxel side by side."""
+
 
 def conv(
     dims: int, inputs: int, outputs: int, kernel: int, *, bias: bool = True
@@ -95,8 +98,7 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
 
 def channels_last(module: nn.Module, dims: int) -> nn.Module:
     """Lay the weights out as the CPU and GPU kernels like them; the numbers stay the same."""
-    layouts = {2: torch.channels_last, 3: torch.channels_last_3d}
-    return module.to(memory_format=layouts[dims])  # type: ignore[call-overload,no-any-return]
+    return module.to(memory_format=LAYOUTS[dims])  # type: ignore[call-overload,no-any-return]
 
 
 def _check_dims(dims: int) -> None:

@@ -276,6 +276,11 @@ def driver(home: Path, run: Path, *, pause: float = 0.0, save_every: int = 1) ->
     )
 
 
+def saved(run: Path) -> list[str]:
+    """Return the names of the checkpoints there are."""
+    return sorted(path.name for path in run.glob("checkpoints/step-*"))
+
+
 @pytest.mark.slow
 def test_killed_at_any_moment_it_resumes_to_the_bit(home, tmp_path):
     smooth, run = tmp_path / "smooth", tmp_path / "run"
@@ -284,9 +289,10 @@ def test_killed_at_any_moment_it_resumes_to_the_bit(home, tmp_path):
     killed = 0
     for _ in range(60):
         process = subprocess.Popen([sys.executable, "-c", driver(home, run, pause=0.05)])
-        while not (run / "run.json").exists() and process.poll() is None:
-            time.sleep(0.02)
-        time.sleep(rng.uniform(0, 4))
+        before = saved(run)
+        while saved(run) == before and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.15))  # anywhere in the next step or two, saving included
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
             killed += 1

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from medacuity.atomic import atomic_write
 from medacuity.checkpoint import Card, load_weights, rule_as_json, save_weights
 from medacuity.errors import MalformedInput, StorageError
-from medacuity.nd import channels_last
+from medacuity.nd import LAYOUTS, channels_last
 from medacuity.training.fit import Learner, fit
 from medacuity.training.learners.supervised import Batch
 from medacuity.training.pairs import Pairs
@@ -193,8 +193,7 @@ def _pairs(recipe: Recipe, settings: Settings, split: str, rank: int) -> Pairs:
 
 def _moved(batch: Batch, device: str) -> Batch:
     def move(x: Tensor) -> Tensor:
-        layout = torch.channels_last if x.ndim == 4 else torch.channels_last_3d
-        return x.to(device).contiguous(memory_format=layout)
+        return x.to(device).contiguous(memory_format=LAYOUTS[x.ndim - 2])
 
     return Batch(move(batch.input), move(batch.target))
 
