@@ -69,6 +69,8 @@ class FSRCNN(nn.Module):
 
     def _initialise(self) -> None:
         """He's normal for PReLU, and a nearly silent enlargement, as in the paper's code."""
+        if self.enlarge.weight.is_meta:  # shapes alone; drawing would load a second of code
+            return
         for layer in self.body:
             if not isinstance(layer, nn.PReLU):
                 weight, bias = layer.parameters()
