@@ -1,9 +1,11 @@
 """Commands: what goes in, what comes out, one line and a documented code when it does not."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -57,6 +59,13 @@ def test_evaluate_writes_tables_and_pictures(head, tmp_path, capsys):
     assert "sinc" in capsys.readouterr().out
 
 
+def _listens(pid, number):
+    """Tell whether a process has put up its handler for a signal."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+
 @pytest.mark.parametrize("name", ["paper", "volume", "gaussian3d", "head", "slices"])
 def test_every_protocol_measures(tmp_path, capsys, name):
     axes = np.meshgrid(*[np.linspace(-1, 1, n) for n in (32, 28, 14)], indexing="ij")
@@ -80,7 +89,8 @@ def test_asked_to_end_it_leaves_nothing_behind(tmp_path):
     command = [sys.executable, "-m", "medacuity", "enhance", str(source), "-o",
                str(tmp_path / "out.nii.gz"), "--model", "cubic", "--scale", "2"]  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    time.sleep(2.5)
+    while not _listens(process.pid, signal.SIGTERM):
+        time.sleep(0.05)
     process.terminate()
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 130, said
