@@ -65,7 +65,8 @@ def main() -> None:
     if args.write_cards:
         for weights, figures in measured.items():
             trained = load_weights(weights)
-            figures = {"by": "benchmarks/mri.py, PSNR gain over the best interpolation", **figures}
+            by = f"benchmarks/mri.py{' --half' * args.half}, PSNR gain over the best interpolation"
+            figures = {"by": by, **figures}
             save_weights(find_weights(weights), trained.model,
                          replace(trained.card, measured=figures))  # fmt: skip
 
