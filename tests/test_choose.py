@@ -60,6 +60,11 @@ def test_one_number_leaves_a_single_slice_single_but_three_are_obeyed():
     assert plan(picture, scale=[2, 1, 1]).size == (128, 64, 1)
 
 
+def test_one_spacing_never_makes_an_axis_coarser():
+    assert plan(STACK, spacing=[1.0]).size == (96, 96, 60)
+    assert plan(STACK, spacing=[1.0, 1.0, 1.0]).size == (48, 48, 60)
+
+
 def test_a_spacing_is_met_in_the_same_field_of_view():
     assert plan(STACK, spacing=[0.5, 0.5, 1.0]).size == (96, 96, 60)
     assert plan(CUBE, spacing=[0.5]).size == (96, 96, 96)

@@ -145,3 +145,13 @@ def test_half_precision_is_close(network):
     wish = {"weights": network(2, 2), "scale": [2, 2, 1]}
     full, half = (enhance(scan(), Settings(**wish, half=h)).volume.array for h in (False, True))
     assert 0 < np.abs(full - half).max() < 0.01 * np.ptp(full)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_what_is_never_below_zero_stays_so(dtype):
+    edge = np.zeros((16, 16, 4), dtype)
+    edge[8:] = 200
+    sharp = enhance(Volume(edge, AFFINE), Settings(weights="lanczos", scale=[2])).volume
+    assert sharp.array.min() >= 0
+    below = Volume(edge.astype(np.float32) - 100, AFFINE)
+    assert enhance(below, Settings(weights="lanczos", scale=[2])).volume.array.min() < -100

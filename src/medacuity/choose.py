@@ -60,7 +60,8 @@ def plan(
         volume: The scan.
         scale: Result voxels per voxel, one for all axes or one per axis; with one for all,
             an axis with a single voxel is left alone.
-        spacing: Wanted mm between voxels, instead of ``scale``.
+        spacing: Wanted mm between voxels, instead of ``scale``: one number, which leaves finer
+            axes as they are, or one per axis.
         weights: A name or file, to overrule the choice of networks.
     """
     size = _size(volume, scale, spacing, weights)
@@ -83,6 +84,8 @@ def _size(
         raise UsageError("give a scale or a spacing, not both")
     if spacing is not None:
         wanted = [s / w for s, w in zip(volume.spacing, _three("spacing", spacing), strict=True)]
+        if len(spacing) == 1:  # "at least this fine": an axis that is finer already stays so
+            wanted = [max(1.0, factor) for factor in wanted]
     elif scale is not None:
         wanted = _three("scale", scale)
     else:

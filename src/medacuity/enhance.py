@@ -16,7 +16,7 @@ from medacuity.atomic import scratch
 from medacuity.checkpoint import Trained, load_weights
 from medacuity.choose import Stage, plan
 from medacuity.errors import SafetyGate, UsageError
-from medacuity.findings import describe, together
+from medacuity.findings import describe, together, warnings_of
 from medacuity.formats import Source
 from medacuity.nd import channels_last, usable_device
 from medacuity.resize import KERNELS, Kernel, cubic, resize
@@ -103,6 +103,9 @@ def enhance(
         raise UsageError("a result with fewer voxels along an axis cannot be consistent with all")
     kernel = KERNELS[settings.weights or ""] if by_hand else cubic
     stages = () if by_hand else todo.stages
+    warned = warnings_of(volume, [stage.weights for stage in stages])
+    if settings.strict and warned:
+        raise SafetyGate(warned[0])
     array, used = volume.array, []
     for stage in stages:
         used.append(load_weights(stage.weights))
@@ -114,8 +117,6 @@ def enhance(
     findings = describe(volume, todo, used, found, plain=plain or "cubic")
     findings["options"] = {"consistent": settings.consistent, "half": settings.half}
     findings["seconds"] = round(time.monotonic() - began, 2)
-    if settings.strict and findings["warnings"]:
-        raise SafetyGate(findings["warnings"][0])
     return Enhanced(volume.resampled(array), findings)
 
 
@@ -202,13 +203,18 @@ def _room(
 def _finish(
     array: NDArray[Any], volume: Volume, used: Sequence[Trained], settings: Settings
 ) -> Residual | None:
-    """Check that the result is finite; measure, or enforce, its consistency with the input.
+    """Check that the result is finite, and not below 0 where the input never is.
+
+    Then measure, or enforce, its consistency with the input.
 
     Where an axis got fewer voxels there is nothing to be consistent with: None.
     """
+    magnitude = volume.array.min() >= 0 and not settings.consistent
     for part in array:
         if not np.isfinite(part).all():
             raise SafetyGate("the result is not finite; check the input for damaged voxels")
+        if magnitude:  # and stays one: no kernel's undershoot turns it negative
+            np.maximum(part, 0, out=part)
     if any(new < old for new, old in zip(array.shape, volume.shape, strict=True)):
         return None
     scanner = _scanner([trained.card.measured_by for trained in used])

@@ -42,7 +42,7 @@ def describe(
         "size": list(todo.size),
         "noise": round(todo.noise, 4),
         "consistency": None if found is None else _rounded(asdict(found)),
-        "warnings": _warnings(volume, used),
+        "warnings": warnings_of(volume, [trained.card.name for trained in used]),
     }  # fmt: skip
 
 
@@ -75,24 +75,25 @@ def in_words(findings: dict[str, Any]) -> list[str]:
     consistency = findings["consistency"]
     if consistency:
         lines.append(
-            f"pushed back through a {consistency['scanner']} scanner, the result explains the "
-            f"input up to {consistency['relative']:.2%} (at most {consistency['largest']:.2%} "
-            "of its range at any voxel)"
+            f"pushed back through a {consistency['scanner']} scanner, the result leaves "
+            f"{consistency['relative']:.2%} of the input unexplained (at most "
+            f"{consistency['largest']:.2%} of its range at any voxel)"
         )
     size = " x ".join(map(str, findings["size"]))
     lines.append(f"{size} voxels in {findings['seconds']:g} s")
     return lines + [f"warning: {warning}" for warning in findings["warnings"]]
 
 
-def _warnings(volume: Volume, used: Sequence[Trained]) -> list[str]:
+def warnings_of(volume: Volume, used: Sequence[str]) -> list[str]:
+    """Return what a person must mind when these networks run on this volume."""
     if used and volume.unit != "a.u.":
         return [
-            f"the values are in {volume.unit}, and {used[0].card.name} was trained on MRI: "
+            f"the values are in {volume.unit}, and {used[0]} was trained on MRI: "
             "judge the result with care, or take --model lanczos"
         ]
     if used and Percentile().of(volume.array).low < 0:
         return [
-            f"the values go well below 0, and {used[0].card.name} was trained on magnitude MRI: "
+            f"the values go well below 0, and {used[0]} was trained on magnitude MRI: "
             "judge the result with care, or take --model lanczos"
         ]
     return []

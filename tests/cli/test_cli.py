@@ -190,3 +190,8 @@ def test_sizes_of_memory():
     assert bytes_of("2G") == bytes_of("2GiB") == 2 * 2**30
     with pytest.raises(UsageError, match="64M"):
         bytes_of("12")
+
+
+def test_the_version_is_said(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip()[0].isdigit()

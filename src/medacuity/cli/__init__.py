@@ -36,14 +36,20 @@ for command in (enhance, degrade, evaluate, train, resume, doctor, demo):
 app.add_typer(models, name="models")
 
 
-@app.callback()
-def program(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
-    """Make a medical image better, and keep it true."""
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         print(__version__)
         raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True,
+                           callback=_show_version),
+    ] = False,
+) -> None:  # fmt: skip
+    """Make a medical image better, and keep it true."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
