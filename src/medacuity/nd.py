@@ -84,8 +84,12 @@ def pixel_shuffle(x: Tensor, scale: Sequence[int]) -> Tensor:
 
 
 def along(x: Tensor, matrix: Tensor, axis: int) -> Tensor:
-    """Multiply every line of ``x`` along ``axis`` by ``matrix``: ``n -> m`` voxels."""
-    return torch.movedim(torch.movedim(x, axis, -1) @ matrix.to(x.dtype).T, -1, axis)
+    """Multiply every line of ``x`` along ``axis`` by ``matrix``: ``n -> m`` voxels.
+
+    Under autocast too it is computed in the precision of ``x``: half would blur an image.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        return torch.movedim(torch.movedim(x, axis, -1) @ matrix.to(x.dtype).T, -1, axis)
 
 
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:

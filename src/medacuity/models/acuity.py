@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from medacuity.models.edsr import ResidualBlock
@@ -68,5 +67,4 @@ class AcuityNet(nn.Module):
         features = self.head(x)
         correction = pixel_shuffle(self.tail(features + self.body(features)), self.scale)
         size = [n * s for n, s in zip(x.shape[2:], self.scale, strict=True)]
-        with torch.autocast(x.device.type, enabled=False):  # half precision would blur it
-            return resize(x.float(), size, cubic) + correction.float()
+        return resize(x.float(), size, cubic) + correction.float()
