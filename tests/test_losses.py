@@ -7,7 +7,14 @@ import torch
 
 from medacuity import losses
 
-ALL = [losses.mse, losses.l1, losses.charbonnier, losses.decibel]
+ALL = [
+    losses.mse,
+    losses.l1,
+    losses.charbonnier,
+    losses.charbonnier_sum,
+    losses.half_squares,
+    losses.decibel,
+]
 
 
 @pytest.fixture
@@ -25,6 +32,17 @@ def test_they_are_their_formulas(pair):
     assert float(losses.charbonnier(*pair)) == pytest.approx(round_bottom)
     each = [10 * math.log10(e**2 + 3e-6) for e in (0.3, 0.003)]
     assert float(losses.decibel(*pair)) == pytest.approx(sum(each) / 2)
+
+
+def test_sums_count_every_voxel_of_an_image_and_average_over_the_batch(pair):
+    voxels = 6 * 7
+    round_bottom = (math.hypot(0.3, 1e-3) + math.hypot(0.003, 1e-3)) * voxels / 2
+    assert float(losses.charbonnier_sum(*pair)) == pytest.approx(round_bottom)
+    squares = (0.3**2 + 0.003**2) * voxels / 2
+    assert float(losses.half_squares(*pair)) == pytest.approx(squares / 2)
+    twice = [torch.cat([x, x]) for x in pair]
+    for loss in (losses.charbonnier_sum, losses.half_squares):
+        assert float(loss(*twice)) == pytest.approx(float(loss(*pair)))
 
 
 def test_decibel_counts_ratios_not_sizes(pair):

@@ -24,6 +24,19 @@ def charbonnier(prediction: Tensor, target: Tensor, *, epsilon: float = 1e-3) ->
     return torch.sqrt((prediction - target).square() + epsilon**2).mean()
 
 
+def charbonnier_sum(prediction: Tensor, target: Tensor, *, epsilon: float = 1e-3) -> Tensor:
+    """`charbonnier` summed over an image, averaged over the batch: the scale of LapSRN's paper.
+
+    Learning rates go with the normalisation: the mean is smaller by the size of a patch.
+    """
+    return torch.sqrt((prediction - target).square() + epsilon**2).sum() / len(prediction)
+
+
+def half_squares(prediction: Tensor, target: Tensor) -> Tensor:
+    """Half the sum of squares over an image, averaged over the batch: the scale of VDSR's paper."""
+    return (prediction - target).square().sum() / (2 * len(prediction))
+
+
 def decibel(prediction: Tensor, target: Tensor, *, floor: float = 3e-6) -> Tensor:
     """Mean over the batch of ``10 log10(MSE + floor)``: minus the PSNR in unit range.
 
