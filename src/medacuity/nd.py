@@ -21,13 +21,20 @@ LAYOUTS = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 
 def conv(
-    dims: int, inputs: int, outputs: int, kernel: int, *, bias: bool = True
+    dims: int, inputs: int, outputs: int, kernel: int, *, bias: bool = True, edges: str = "zeros"
 ) -> nn.Conv2d | nn.Conv3d:
-    """Return a convolution over ``dims`` axes that keeps their size; ``kernel`` is odd."""
+    """Return a convolution over ``dims`` axes that keeps their size; ``kernel`` is odd.
+
+    ``edges`` is what lies beyond them: ``"zeros"``, or ``"replicate"`` for the nearest voxel.
+    """
     _check_dims(dims)
     if kernel % 2 == 0:
         raise ValueError(f"kernel must be odd so that sizes are kept, got {kernel}")
-    return CONV[dims](inputs, outputs, kernel, padding=kernel // 2, bias=bias)
+    kind: Any = CONV[dims]
+    layer: nn.Conv2d | nn.Conv3d = kind(
+        inputs, outputs, kernel, padding=kernel // 2, bias=bias, padding_mode=edges
+    )
+    return layer
 
 
 def unconv(
@@ -68,6 +75,20 @@ def at_least(least: int, **counts: int) -> None:
     for name, count in counts.items():
         if type(count) is not int or count < least:
             raise ValueError(f"{name} must be a whole number >= {least}, got {count}")
+
+
+def counts(least: int, length: int, **series: Sequence[int]) -> None:
+    """Refuse, by its name, what is not ``length`` whole numbers of ``least`` or more.
+
+    Example:
+        >>> counts(1, 3, kernels=(9, 0, 5))
+        Traceback (most recent call last):
+        ValueError: kernels must be 3 whole numbers >= 1, got (9, 0, 5)
+    """
+    for name, values in series.items():
+        whole = isinstance(values, Sequence) and all(type(v) is int for v in values)
+        if not whole or len(values) != length or min(values) < least:
+            raise ValueError(f"{name} must be {length} whole numbers >= {least}, got {values}")
 
 
 def pixel_shuffle(x: Tensor, scale: Sequence[int]) -> Tensor:

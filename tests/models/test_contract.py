@@ -53,6 +53,7 @@ CASES = [
     Case("EDSR", {"width": 6, "blocks": 2}),
     Case("ESPCN", {"width": 8}),
     Case("FSRCNN", {"features": 8, "shrunk": 4, "mappings": 2}),
+    Case("SRCNN", {"kernels": (5, 1, 3), "widths": (8, 4)}),
     *(Case(name, {}) for name in ("Nearest", "Linear", "Cubic", "Lanczos", "Spline", "Sinc")),
 ]
 LEARNED = [case for case in CASES if case.name in models.NETWORKS]
@@ -238,6 +239,10 @@ def test_misspelt_arguments_are_not_swallowed(case):
 @pytest.mark.parametrize("count", [-1, 0, 2.5, "8", None])
 def test_counts_of_nothing_are_refused_by_name(case, count):
     for name in ("channels", *case.arguments):
-        arguments = {"scale": 2, "dims": 2, **case.arguments, name: count}
-        with pytest.raises(ValueError, match=f"{name} must be a whole number >= "):
-            models.NETWORKS[case.name](**arguments)
+        given = case.arguments.get(name)
+        several = isinstance(given, tuple)
+        series = [(count, *given[1:]), (*given[:-1], count), given[1:]] if several else []
+        for wrong in (count, *series):
+            arguments = {"scale": 2, "dims": 2, **case.arguments, name: wrong}
+            with pytest.raises(ValueError, match=f"{name} must be (a|[0-9]) whole numbers? >= "):
+                models.NETWORKS[case.name](**arguments)

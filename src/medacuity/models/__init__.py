@@ -7,9 +7,10 @@ from medacuity.models.edsr import EDSR
 from medacuity.models.espcn import ESPCN
 from medacuity.models.fsrcnn import FSRCNN
 from medacuity.models.interpolation import Cubic, Lanczos, Linear, Nearest, Sinc, Spline
+from medacuity.models.srcnn import SRCNN
 
 NETWORKS: dict[str, type[nn.Module]] = {
-    network.__name__: network for network in (AcuityNet, EDSR, ESPCN, FSRCNN)
+    network.__name__: network for network in (AcuityNet, EDSR, ESPCN, FSRCNN, SRCNN)
 }
 """What a weight file may name: the only list to extend."""
 
@@ -29,6 +30,7 @@ __all__ = [
     "FSRCNN",
     "INTERPOLATIONS",
     "NETWORKS",
+    "SRCNN",
     "AcuityNet",
     "Cubic",
     "Lanczos",
