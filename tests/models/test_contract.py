@@ -54,6 +54,7 @@ CASES = [
     Case("ESPCN", {"width": 8}),
     Case("FSRCNN", {"features": 8, "shrunk": 4, "mappings": 2}),
     Case("SRCNN", {"kernels": (5, 1, 3), "widths": (8, 4)}),
+    Case("VDSR", {"width": 6, "layers": 4}),
     *(Case(name, {}) for name in ("Nearest", "Linear", "Cubic", "Lanczos", "Spline", "Sinc")),
 ]
 LEARNED = [case for case in CASES if case.name in models.NETWORKS]

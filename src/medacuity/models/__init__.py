@@ -8,9 +8,10 @@ from medacuity.models.espcn import ESPCN
 from medacuity.models.fsrcnn import FSRCNN
 from medacuity.models.interpolation import Cubic, Lanczos, Linear, Nearest, Sinc, Spline
 from medacuity.models.srcnn import SRCNN
+from medacuity.models.vdsr import VDSR
 
 NETWORKS: dict[str, type[nn.Module]] = {
-    network.__name__: network for network in (AcuityNet, EDSR, ESPCN, FSRCNN, SRCNN)
+    network.__name__: network for network in (AcuityNet, EDSR, ESPCN, FSRCNN, SRCNN, VDSR)
 }
 """What a weight file may name: the only list to extend."""
 
@@ -31,6 +32,7 @@ __all__ = [
     "INTERPOLATIONS",
     "NETWORKS",
     "SRCNN",
+    "VDSR",
     "AcuityNet",
     "Cubic",
     "Lanczos",
