@@ -2,6 +2,8 @@
 
 - What is saved is loaded: the network gives the same numbers, the card says the same, half
   precision is a choice.
+- One file may serve several factors: every one that its card lists, and no other, is built from
+  the same weights or a part of them.
 - Damaged, foreign, unfitting, non-finite or greedy files are refused as `WeightsRefused` (exit
   code 6), a missing one as `StorageError` (7), an unknown name as `UsageError` (2), before
   memory is spent and without anything in the file being run.
@@ -21,6 +23,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from medacuity.checkpoint import (
     Card,
@@ -34,8 +37,8 @@ from medacuity.checkpoint import (
     shipped,
 )
 from medacuity.errors import StorageError, UsageError, WeightsRefused
-from medacuity.intensity import Fixed, Percentile
-from medacuity.models import ESPCN
+from medacuity.intensity import Fixed, Percentile, Picture
+from medacuity.models import ESPCN, NETWORKS
 
 ARGUMENTS = {"scale": [1, 2], "dims": 2, "width": 8}
 CARD = Card(
@@ -101,16 +104,88 @@ def test_the_same_weights_make_the_same_bytes(tmp_path, path, model):
     assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
 
 
-@pytest.mark.parametrize("rule", [Percentile(), Percentile(99), Fixed(-160, 240)])
+@pytest.mark.parametrize("rule", [Percentile(), Percentile(99), Fixed(-160, 240), Picture()])
 def test_the_card_carries_the_intensity_rule(rule):
     assert replace(CARD, intensity=rule_as_json(rule)).rule() == rule
+
+
+class Pyramid(nn.Module):
+    """Enlarges twofold as often as it takes: a network for x2 is a part of one for x4."""
+
+    dims, halo, multiple = 2, 0, 1
+
+    def __init__(self, *, scale: list[int], dims: int) -> None:
+        super().__init__()
+        self.scale = tuple(scale)
+        self.levels = nn.ModuleList(
+            nn.Linear(1, 3 if scale[0] == 3 else 4) for _ in range(scale[0] // 2)
+        )
+
+
+@pytest.fixture
+def several(tmp_path, monkeypatch) -> Path:
+    """Return a file for x4 that says it also serves x2, and, which is not true, x3 and x8."""
+    monkeypatch.setitem(NETWORKS, "Pyramid", Pyramid)
+    arguments = {"scale": [4, 4], "dims": 2}
+    card = Card("pyramid", "Pyramid", arguments, {"kind": "picture"},
+                scales=[[2, 2], [3, 3], [8, 8]])  # fmt: skip
+    save_weights(tmp_path / "pyramid.safetensors", Pyramid(**arguments), card)
+    return tmp_path / "pyramid.safetensors"
+
+
+def test_a_file_serves_every_factor_of_its_card(several):
+    assert read_card(several).served == [(2, 2), (3, 3), (4, 4), (8, 8)]
+    whole, part = load_weights(several), load_weights(several, scale=(2, 2))
+    assert (whole.model.scale, part.model.scale) == ((4, 4), (2, 2))
+    assert load_weights(several, scale=[4, 4]).model.scale == (4, 4)
+    assert list(part.model.state_dict()) == ["levels.0.weight", "levels.0.bias"]
+    for name, value in part.model.state_dict().items():
+        assert torch.equal(value, whole.model.state_dict()[name])
+    assert part.card == whole.card
+    assert part.sha256 == whole.sha256
+
+
+@pytest.mark.parametrize("factor", [3, 8])
+def test_a_factor_the_weights_do_not_hold_is_refused(several, factor):
+    with pytest.raises(WeightsRefused, match=f"do not fit Pyramid at {factor}x{factor}"):
+        load_weights(several, scale=[factor, factor])
+
+
+def test_a_factor_the_card_does_not_list_is_named(several, path):
+    with pytest.raises(UsageError, match="pyramid enlarges by 2x2, 3x3, 4x4, 8x8, and by 5x5"):
+        load_weights(several, scale=[5, 5])
+    with pytest.raises(UsageError, match="tiny enlarges by 1x2, and by 2x2"):
+        load_weights(path, scale=[2, 2])
+
+
+def test_cards_from_before_there_were_factors_still_load(path, model):
+    old = as_json()
+    del old["scales"]
+    assert read_card(write(path, dict(model.state_dict()), old)) == CARD
+    assert load_weights(path).card.served == [(1, 2)]
+
+
+def test_what_has_one_number_per_channel_stays_exact(tmp_path, monkeypatch):
+    class Normed(nn.Module):
+        def __init__(self, *, scale: int) -> None:
+            super().__init__()
+            self.norm, self.slope = nn.BatchNorm2d(3), nn.PReLU()
+
+    monkeypatch.setitem(NETWORKS, "Normed", Normed)
+    model = Normed(scale=1)
+    model.norm.running_var.copy_(torch.tensor([1e-9, 1 / 3, 1e6]))  # half holds none of them
+    model.norm.num_batches_tracked.fill_(1_000_001)
+    path = tmp_path / "normed.safetensors"
+    save_weights(path, model, Card("normed", "Normed", {"scale": 1}, {"kind": "picture"}))
+    for name, value in load_weights(path).model.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name]), name
 
 
 def test_nothing_not_finite_is_written(path, model):
     before = path.read_bytes()
     for value in (float("nan"), float("inf"), 1e30):  # the last one overflows half precision
         with torch.no_grad():
-            model.body[2].bias[0] = value
+            model.body[2].weight[0] = value
         with pytest.raises(WeightsRefused, match="is not finite"):
             save_weights(path, model, CARD)
     assert path.read_bytes() == before
@@ -176,6 +251,12 @@ CARDS = {
     "noise that is text": as_json(noise="loud"),
     "a measurement nobody knows": as_json(measured_by="magic"),
     "a name that is a number": as_json(name=3),
+    "factors that are a number": as_json(scales=2),
+    "a factor that is a number": as_json(scales=[2]),
+    "a factor for another number of axes": as_json(scales=[[2]]),
+    "a factor that is not whole": as_json(scales=[[2, 1.5]]),
+    "a factor of nothing": as_json(scales=[[2, 0]]),
+    "a huge factor": as_json(scales=[[2, 10**9]]),
 }
 
 

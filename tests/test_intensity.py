@@ -3,6 +3,7 @@
 - There and back is the identity; nothing is clipped; integers and floats of any kind go in.
 - 0 stays 0 and the percentile becomes 1; a scale that goes well below 0 starts there instead.
 - The map follows the brightness: a scan times ten gives the same unit-range image.
+- Pictures are seen as the papers see them: luma from 16 to 235 of 255, whatever the bits.
 - What cannot be a map is refused.
 """
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medacuity.intensity import Fixed, Intensity, Percentile
+from medacuity.intensity import Fixed, Intensity, Percentile, Picture
 
 
 @given(
@@ -76,6 +77,52 @@ def test_an_image_of_one_number_is_mapped_all_the_same(value):
 def test_a_fixed_map_ignores_the_image():
     for array in (np.zeros(3), np.array([1e9, -4.0])):
         assert Fixed(-160, 240).of(array) == Intensity(-160, 240)
+
+
+def test_pictures_are_seen_as_in_the_papers():
+    rgb = np.random.default_rng(4).integers(0, 256, (9, 3))
+    matlab = (16 + rgb @ np.array([65.481, 128.553, 24.966]) / 255) / 255  # rgb2ycbcr
+    luma = (rgb @ np.array([0.299, 0.587, 0.114])).astype(np.float32)
+    np.testing.assert_allclose(Picture().of(luma).to_unit(luma), matlab, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([0, 3], np.uint8),  # dim, but its kind says what white is
+        np.array([20, 200], np.uint16),
+        np.array([0.0, 255.0]),
+        np.array([-21.5, 274.0], np.float32),  # interpolated
+        np.array([10.2, 64.1], np.float32),
+    ],
+)
+def test_eight_bits_are_known_by_their_numbers(array):
+    ends = Picture().of(array).to_unit(np.array([0.0, 255.0]))
+    np.testing.assert_allclose(ends, [16 / 255, 235 / 255], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([0, 0, 65535], np.uint16),
+        np.array([0.0, 0.5, 1.0]),
+        np.array([0.0, 1200.0], np.float32),
+        np.array([-1000.0, 300.0]),
+        np.array([-1000.0, 30.0], np.float32),
+    ],
+)
+def test_other_pictures_and_scans_reach_from_black_to_white_too(array):
+    ends = Percentile().of(array)
+    seen = Picture().of(array).to_unit(np.array([ends.low, ends.high]))
+    np.testing.assert_allclose(seen, [16 / 255, 235 / 255], rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [0, 7, 255])
+def test_a_picture_of_one_grey_is_mapped_all_the_same(value):
+    for dtype in (np.uint8, np.uint16, np.float32):
+        array = np.full((4, 4, 1), value, dtype)
+        mapped = Picture().of(array)
+        np.testing.assert_allclose(mapped.from_unit(mapped.to_unit(array)), value, atol=1e-4)
 
 
 @pytest.mark.parametrize(("low", "high"), [(1, 1), (2, 1), (0, np.inf), (np.nan, 1), (-np.inf, 0)])

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
@@ -17,12 +17,13 @@ from torch import nn
 
 from medacuity.atomic import atomic_write
 from medacuity.errors import StorageError, UsageError, WeightsRefused
-from medacuity.intensity import Fixed, Percentile, Rule
+from medacuity.intensity import Fixed, Percentile, Picture, Rule
 from medacuity.models import NETWORKS
 
 LARGEST = 2 << 30  # bytes of a weight file
 MOST = 1024  # of anything a network's arguments count
 KINDS = ("F16", "BF16", "F32")
+SCANNERS = ("kspace", "block mean", "bicubic")  # as trust.consistency knows them
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,14 @@ class Card:
     Args:
         name: What ``--model`` calls it.
         network: Name in the table of networks.
-        arguments: The network's arguments.
+        arguments: The network's arguments; its ``scale`` is the factor of the largest network
+            the file holds.
+        scales: The factors it serves besides, per axis: with ``[[2, 2], [3, 3]]`` the network
+            is also built with these scales, from the same weights or a part of them.
         intensity: Rule by which scanner numbers become the unit range.
         task: One line: what goes in and what comes out.
-        measured_by: How the scanner is taken to have made the input: ``"kspace"`` or
-            ``"block mean"``; data consistency is checked against it.
+        measured_by: How the scanner is taken to have made the input: ``"kspace"``,
+            ``"block mean"`` or ``"bicubic"``; data consistency is checked against it.
         noise: Range of noise it was made for, over the brightness of the input.
         data: What it was trained on.
         licence: Terms of the weights, from those of the scans.
@@ -55,12 +59,20 @@ class Card:
     licence: str = ""
     training: dict[str, Any] = field(default_factory=dict)
     measured: dict[str, Any] = field(default_factory=dict)
+    scales: list[list[int]] = field(default_factory=list)
+
+    @property
+    def served(self) -> list[tuple[int, ...]]:
+        """All factors it serves, per axis, smallest first."""
+        every = {tuple(scale) for scale in (self.arguments["scale"], *self.scales)}
+        return sorted(every, key=lambda scale: (math.prod(scale), scale))
 
     def rule(self) -> Rule:
         """Return the intensity rule."""
-        kinds: dict[str, type[Percentile] | type[Fixed]] = {
+        kinds: dict[str, type[Percentile] | type[Fixed] | type[Picture]] = {
             "percentile": Percentile,
             "fixed": Fixed,
+            "picture": Picture,
         }
         arguments = dict(self.intensity)
         return kinds[arguments.pop("kind")](**arguments)
@@ -81,35 +93,45 @@ def rule_as_json(rule: Rule) -> dict[str, Any]:
 
 
 def save_weights(path: Path, model: nn.Module, card: Card, *, half: bool = True) -> None:
-    """Write one file: weights (float16 unless ``half`` is False) and card.
+    """Write one file: weights and card.
+
+    What has one number per channel (biases, slopes, what batch norm counted) stays float32: it
+    is small, and its range may be wide. The rest becomes float16 unless ``half`` is False.
 
     Raises:
         WeightsRefused: A weight is not finite; nothing is written.
     """
-    kind = torch.float16 if half else torch.float32
     tensors = {
-        name: value.detach().cpu().to(kind).contiguous()
+        name: value.detach().cpu()
+        .to(torch.float16 if half and value.ndim > 1 else torch.float32).contiguous()
         for name, value in model.state_dict().items()
-    }
+    }  # fmt: skip
     _check_finite(tensors, path)
     with atomic_write(path) as file:
         file.write(save(tensors, {"card": json.dumps(asdict(card), sort_keys=True)}))
 
 
-def load_weights(path: str | Path) -> Trained:
+def load_weights(path: str | Path, *, scale: Sequence[int] | None = None) -> Trained:
     """Read a weight file, or the shipped weights of that name.
+
+    Args:
+        path: A file, or the name of shipped weights.
+        scale: Which of the factors it serves, per axis; None: that of the card's arguments.
 
     Raises:
         StorageError: There is no such file, or it cannot be read.
+        UsageError: It does not serve that factor.
         WeightsRefused: It is damaged, names an unknown network, or does not fit it.
     """
     path = find_weights(path)
     with _opened(path) as file:
         card = _card(file.metadata() or {}, path)
         _check_fit(file, card, path)
-        tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        arguments = _at(card, scale)
+        names = _used(card, arguments, path)
+        tensors = {name: file.get_tensor(name).float() for name in names}
     _check_finite(tensors, path)
-    model = build(card.network, card.arguments, path)
+    model = build(card.network, arguments, path)
     model.load_state_dict(tensors)
     return Trained(model.eval().requires_grad_(False), card, file_sha256(path))
 
@@ -193,24 +215,59 @@ def _check_card(card: Card) -> None:
         raise TypeError("names and notes must be text")
     if not all(isinstance(table, dict) for table in tables):
         raise TypeError("arguments, intensity, training and measured must be tables")
-    if card.measured_by not in ("kspace", "block mean"):
-        raise ValueError('measured_by must be "kspace" or "block mean"')
+    if card.measured_by not in SCANNERS:
+        raise ValueError(f"measured_by must be one of {SCANNERS}")
     low, high = card.noise
     if not 0 <= low <= high < math.inf:
         raise ValueError("noise must be a range")
+    _check_scales(card)
     card.rule()
+
+
+def _check_scales(card: Card) -> None:
+    if not isinstance(card.scales, list) or len(card.scales) > MOST:
+        raise TypeError("scales must be a list")
+    for scale in card.scales:
+        same = isinstance(scale, list) and len(scale) == len(card.arguments["scale"])
+        if not same or not all(type(n) is int and 1 <= n <= MOST for n in scale):
+            raise ValueError("scales must be lists of whole numbers, one per axis")
 
 
 def _check_fit(file: Any, card: Card, path: Path) -> None:
     """Compare names and shapes before any memory is spent on the network or its weights."""
-    with torch.device("meta"):
-        expected = build(card.network, card.arguments, path).state_dict()
     found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
     shapes = {name: tuple(part.get_shape()) for name, part in found.items()}
-    if shapes != {name: tuple(value.shape) for name, value in expected.items()}:
+    if shapes != _shapes(card.network, card.arguments, path):
         raise WeightsRefused(f"its weights do not fit {card.network}", path=path)
     if any(part.get_dtype() not in KINDS for part in found.values()):
         raise WeightsRefused(f"its weights must be of {', '.join(KINDS)}", path=path)
+
+
+def _at(card: Card, scale: Sequence[int] | None) -> dict[str, Any]:
+    """Return the arguments of the network that serves a factor."""
+    if scale is None:
+        return card.arguments
+    if tuple(scale) not in card.served:
+        each = ", ".join("x".join(map(str, one)) for one in card.served)
+        asked = "x".join(map(str, scale))
+        raise UsageError(f"{card.name} enlarges by {each}, and by {asked} was asked for")
+    return card.arguments | {"scale": list(scale)}
+
+
+def _used(card: Card, arguments: Mapping[str, Any], path: Path) -> list[str]:
+    """Return the weights of the network with these arguments: all that it has, or a part."""
+    whole, part = (_shapes(card.network, each, path) for each in (card.arguments, arguments))
+    if not part.items() <= whole.items():
+        scale = "x".join(map(str, arguments["scale"]))
+        raise WeightsRefused(f"its weights do not fit {card.network} at {scale}", path=path)
+    return list(part)
+
+
+def _shapes(network: str, arguments: Mapping[str, Any], path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a network's weights, by name; takes no memory for them."""
+    with torch.device("meta"):
+        weights = build(network, arguments, path).state_dict()
+    return {name: tuple(value.shape) for name, value in weights.items()}
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:

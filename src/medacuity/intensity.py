@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 
 WELL_BELOW = 0.3  # share of the brightness that ringing and resampling never undershoot by
 ENOUGH = 1 << 24  # voxels that a percentile is read from; more are thinned evenly
+BLACK, WHITE = 16, 235  # of 255: where the luma of the super-resolution papers begins and ends
+EIGHT_BITS = 255.0
+OVERSHOOT = 65  # of 255: what interpolation adds beyond black and white, at most
+DIM = 64  # of 255: floats and wide integers that stay below are not taken for 8 bits
 
 
 @dataclass(frozen=True)
@@ -82,5 +86,38 @@ class Fixed:
         return Intensity(self.low, self.high)
 
 
-Rule = Percentile | Fixed
+@dataclass(frozen=True)
+class Picture:
+    """As the super-resolution papers see pictures: black is 16/255 of the range, white 235/255.
+
+    The papers' networks work on the luma of MATLAB's ``rgb2ycbcr`` over 255, which is
+    ``(16 + 219 L) / 255`` for a luma L from 0 to 1. Pictures here travel in full range
+    (0 to 255), so this map gives a network exactly the numbers that its paper does.
+
+    White is 255 where the input is an 8-bit picture: ``uint8``, or other numbers that reach
+    above 64 and stay within -65 to 320, since the luma of colour is not rounded and
+    interpolation overshoots. In all else, such as 16-bit pictures and scans, black and white
+    are those that `Percentile` finds.
+
+    Example:
+        >>> Picture().of(np.zeros(1, np.uint8)).to_unit(np.array([0, 255])) * 255
+        array([ 16., 235.], dtype=float32)
+    """
+
+    def of(self, array: NDArray[Any]) -> Intensity:
+        """Return the map for ``array``."""
+        ends = Intensity(0.0, EIGHT_BITS) if _eight_bits(array) else Percentile().of(array)
+        level = (ends.high - ends.low) / (WHITE - BLACK)
+        return Intensity(ends.low - BLACK * level, ends.high + (EIGHT_BITS - WHITE) * level)
+
+
+def _eight_bits(array: NDArray[Any]) -> bool:
+    """Tell whether the numbers are those of an 8-bit picture."""
+    if array.dtype == np.uint8:
+        return True
+    low, high = float(array.min()), float(array.max())
+    return low >= -OVERSHOOT and DIM < high <= EIGHT_BITS + OVERSHOOT
+
+
+Rule = Percentile | Fixed | Picture
 """How the map is decided from the input."""
