@@ -53,6 +53,8 @@ CASES = [
     Case("EDSR", {"width": 6, "blocks": 2}),
     Case("ESPCN", {"width": 8}),
     Case("FSRCNN", {"features": 8, "shrunk": 4, "mappings": 2}),
+    Case("LapSRN", {"width": 6, "convolutions": 2}),
+    Case("MSLapSRN", {"width": 6, "convolutions": 1, "recursions": 2}),
     Case("SRCNN", {"kernels": (5, 1, 3), "widths": (8, 4)}),
     Case("VDSR", {"width": 6, "layers": 4}),
     *(Case(name, {}) for name in ("Nearest", "Linear", "Cubic", "Lanczos", "Spline", "Sinc")),

@@ -7,11 +7,14 @@ from medacuity.models.edsr import EDSR
 from medacuity.models.espcn import ESPCN
 from medacuity.models.fsrcnn import FSRCNN
 from medacuity.models.interpolation import Cubic, Lanczos, Linear, Nearest, Sinc, Spline
+from medacuity.models.lapsrn import LapSRN
+from medacuity.models.mslapsrn import MSLapSRN
 from medacuity.models.srcnn import SRCNN
 from medacuity.models.vdsr import VDSR
 
 NETWORKS: dict[str, type[nn.Module]] = {
-    network.__name__: network for network in (AcuityNet, EDSR, ESPCN, FSRCNN, SRCNN, VDSR)
+    network.__name__: network
+    for network in (AcuityNet, EDSR, ESPCN, FSRCNN, LapSRN, MSLapSRN, SRCNN, VDSR)
 }
 """What a weight file may name: the only list to extend."""
 
@@ -36,7 +39,9 @@ __all__ = [
     "AcuityNet",
     "Cubic",
     "Lanczos",
+    "LapSRN",
     "Linear",
+    "MSLapSRN",
     "Nearest",
     "Sinc",
     "Spline",
