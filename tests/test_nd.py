@@ -2,6 +2,8 @@
 
 - ``pixel_shuffle`` is torch's in 2D, and its own inverse by hand in 3D with uneven scales.
 - ``conv`` keeps sizes, ``unconv`` multiplies them by its stride; both refuse other dims by name.
+- ``unconv_by_phases`` is torch's transposed convolution, its gradients included.
+- ``counts`` takes a series of whole numbers of the right length, or says what it got.
 - ``per_axis`` gives one whole number per axis or says what it got.
 - ``along`` is a matrix product along one axis; ``pad_to_multiple`` repeats the far edge.
 """
@@ -15,10 +17,12 @@ from medacuity.nd import (
     along,
     channels_last,
     conv,
+    counts,
     pad_to_multiple,
     per_axis,
     pixel_shuffle,
     unconv,
+    unconv_by_phases,
 )
 
 
@@ -50,6 +54,36 @@ def test_convolutions_keep_or_multiply_sizes(dims, kernel):
         assert out.shape[2:] == tuple(n * s for n, s in zip(size, stride, strict=True))
 
 
+STRIDES = [(1, 1), (2, 2), (3, 3), (4, 4), (1, 3), (4, 2), (2, 2, 2), (1, 1, 4), (3, 1, 2)]
+
+
+@pytest.mark.parametrize("stride", STRIDES, ids=str)
+@pytest.mark.parametrize("kernel", [3, 5, 9])
+def test_a_transposed_convolution_by_phases_is_torchs(stride, kernel):
+    torch.manual_seed(0)
+    dims = len(stride)
+    layer = unconv(dims, 3, 2, kernel, stride=stride)
+    x = torch.rand(2, 3, *(7, 5, 6)[:dims]).requires_grad_()
+    expected, out = layer(x), unconv_by_phases(layer, x)
+    np.testing.assert_allclose(out.detach(), expected.detach(), atol=1e-5)
+    sources = (x, layer.weight, layer.bias)
+    upstream = torch.rand_like(out)
+    for one, other in zip(
+        torch.autograd.grad(out, sources, upstream),
+        torch.autograd.grad(expected, sources, upstream),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(4, 2, 1), (8, 4, 2), (9, 3, 3)])
+def test_kernels_that_fit_their_stride_go_by_phases_too(kernel, stride, padding):
+    layer = torch.nn.ConvTranspose2d(3, 2, kernel, stride=stride, padding=padding, bias=False)
+    x = torch.rand(1, 3, 6, 5)
+    with torch.no_grad():
+        np.testing.assert_allclose(unconv_by_phases(layer, x), layer(x), atol=1e-5)
+
+
 @pytest.mark.parametrize("dims", [1, 4, "2"])
 def test_other_dims_are_refused_by_name(dims):
     with pytest.raises(ValueError, match=f"dims must be 2 .* or 3 .*, got {dims}"):
@@ -61,6 +95,28 @@ def test_other_dims_are_refused_by_name(dims):
 def test_even_kernels_are_refused():
     with pytest.raises(ValueError, match=r"kernel must be odd .*, got 4"):
         conv(2, 1, 1, 4)
+
+
+def test_beyond_the_edges_lie_zeros_or_the_nearest_voxel():
+    x = torch.ones(1, 1, 4, 5)
+    for edges, corner in (("zeros", 4.0), ("replicate", 9.0)):
+        layer = conv(2, 1, 1, 3, bias=False, edges=edges)
+        torch.nn.init.ones_(layer.weight)
+        assert float(layer(x).detach()[0, 0, 0, 0]) == corner
+
+
+def test_counts_pass():
+    counts(1, 3, kernels=(9, 1, 5))
+    counts(2, 2, widths=[2, 64])
+
+
+@pytest.mark.parametrize(
+    "values", [(9, 1), (9, 1, 5, 5), (9, 0, 5), (9, 1.0, 5), (9, True, 5), (9, None, 5), 9, None,
+               "915", ()],
+)  # fmt: skip
+def test_counts_names_what_it_got(values):
+    with pytest.raises(ValueError, match="kernels must be 3 whole numbers >= 1, got"):
+        counts(1, 3, kernels=values)
 
 
 def test_per_axis_repeats_or_passes():

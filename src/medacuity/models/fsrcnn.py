@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from medacuity.nd import at_least, conv, per_axis, unconv
+from medacuity.nd import at_least, conv, per_axis, unconv, unconv_by_phases
 
 
 class FSRCNN(nn.Module):
@@ -64,8 +64,7 @@ class FSRCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x`` enlarged by ``scale``."""
-        enlarged: Tensor = self.enlarge(self.body(x))
-        return enlarged
+        return unconv_by_phases(self.enlarge, self.body(x))
 
     def _initialise(self) -> None:
         """He's normal for PReLU, and a nearly silent enlargement, as in the paper's code."""
