@@ -2,6 +2,7 @@
 
 - The same step gives the same batch to the bit; other steps, ranks and seeds give others.
 - Input and target are the same place, turned alike; axes are only swapped where they are alike.
+- On a grid every patch is equally likely, whichever case it is of.
 - Damaged, missing or too small arrays are refused.
 """
 
@@ -90,6 +91,24 @@ def test_all_eight_views_of_a_slice_come_up(tmp_path):
     source = pairs(tmp_path)
     views = {source.batch(step, 1).input.numpy().tobytes() for step in range(80)}
     assert len(views) == 8
+
+
+def test_a_grid_makes_every_patch_equally_likely(tmp_path):
+    write(tmp_path, "a", "train", (1, 1, 12, 17), (2, 2))  # 2 x 3 patches at a stride of 4
+    write(tmp_path, "bb", "train", (2, 1, 8, 8), (2, 2))  # one patch of each of two images
+    source = pairs(tmp_path, stride=(4, 4))
+    places = {}
+    rng = np.random.default_rng(0)
+    for _ in range(4000):
+        case, item, corner = source._place(rng)
+        key = (case, item, *corner)
+        places[key] = places.get(key, 0) + 1
+    assert set(places) == {(0, 0, i, j) for i in (0, 4) for j in (0, 4, 8)} | {
+        (1, 0, 0, 0), (1, 1, 0, 0),
+    }  # fmt: skip
+    assert min(places.values()) > 400
+    batch = source.batch(0, 4)
+    assert torch.equal(batch.input.repeat_interleave(2, 2).repeat_interleave(2, 3), batch.target)
 
 
 def test_sides_of_the_split_stay_apart(flat):

@@ -1,13 +1,15 @@
 """The supervised learner learns, resumes, and lets nothing that is not finite near its weights.
 
-- The loss on a phantom drops in under 60 steps; the rate warms up, then follows a cosine.
+- The loss on a phantom drops in under 60 steps, for pairs and for pyramids.
+- A border left out does not matter; every level of a pyramid does.
 - A saved state is everything the next step depends on: the next steps are the same to the bit.
 - A batch with NaN or infinity in input, target, loss or gradient leaves weights, optimiser and
-  schedule as a skipped step does: unchanged, but for the count.
+  schedule as a skipped step does: unchanged, but for the count; statistics of batch norm too.
 """
 
 import copy
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,9 @@ from medacuity import losses
 from medacuity.models import ESPCN, AcuityNet
 from medacuity.nd import channels_last
 from medacuity.physics.sampling import block_mean
-from medacuity.training.learners.supervised import Batch, Supervised
+from medacuity.resize import cubic, resize
+from medacuity.training.learners.descent import adam
+from medacuity.training.learners.supervised import Batch, Supervised, paired, pyramid
 
 
 def batch(step: int, dims: int = 2) -> Batch:
@@ -38,8 +42,11 @@ def learner(dims: int = 2, model: nn.Module | None = None, **changes: Any) -> Su
     """Return a learner that starts from fixed weights."""
     torch.manual_seed(0)
     network = model or AcuityNet(scale=2, dims=dims, width=8, blocks=1)
-    arguments = {"loss": losses.decibel, "steps": 60, "rate": 3e-3, "half": False, **changes}
-    return Supervised(channels_last(network, dims), **arguments)
+    loss, rate = changes.pop("loss", losses.decibel), changes.pop("rate", 3e-3)
+    arguments = {
+        "objective": partial(paired, loss=loss), "descent": adam(rate), "steps": 60, "half": False,
+    }  # fmt: skip
+    return Supervised(channels_last(network, dims), **arguments | changes)
 
 
 def state(one: Supervised) -> dict[str, torch.Tensor]:
@@ -150,16 +157,43 @@ def test_the_gradient_is_clipped():
     assert not same(state(one), before)
 
 
-def test_the_rate_warms_up_and_follows_a_cosine():
-    one = learner(steps=1000, rate=1e-3)
-    assert one.rate_at(0) == pytest.approx(1e-3 / 200)
-    assert one.rate_at(199) == pytest.approx(1e-3)
-    assert one.rate_at(600) == pytest.approx(0.5e-3, rel=1e-3)
-    assert one.rate_at(1000) == pytest.approx(1e-7)
-    assert one.rate_at(5000) == pytest.approx(1e-7)
-    rates = [one.rate_at(step) for step in range(1001)]
-    assert max(rates) == pytest.approx(1e-3, rel=2e-4)
-    assert rates[200:] == sorted(rates[200:], reverse=True)
+def test_a_border_left_out_does_not_matter():
+    model, one = nn.Identity(), batch(0)
+    spoiled = one.target.clone()
+    spoiled[..., :2, :], spoiled[..., -1] = 9, 9
+    given = Batch(one.target + 0.1, spoiled)
+    assert float(paired(model, given, loss=losses.mse, border=2)) == pytest.approx(0.01, rel=1e-3)
+    assert float(paired(model, given, loss=losses.mse)) > 0.1
+
+
+class Levels(nn.Module):
+    """A pyramid of two levels, wrong by a number of its own at each."""
+
+    def __init__(self, target: torch.Tensor) -> None:
+        super().__init__()
+        self.wrong = nn.Parameter(torch.tensor([0.1, 0.2]))
+        size = [n // 2 for n in target.shape[2:]]
+        self.right = [resize(target, size, cubic), target]
+
+    def forward(self, x: torch.Tensor, *, levels: bool) -> list[torch.Tensor]:
+        return [right + wrong for right, wrong in zip(self.right, self.wrong, strict=True)]
+
+
+def test_every_level_of_a_pyramid_counts_once():
+    one = batch(0)
+    loss = pyramid(Levels(one.target), one, loss=losses.l1)
+    assert float(loss) == pytest.approx(0.3, rel=1e-4)
+
+
+def test_statistics_of_batch_norm_survive_a_batch_that_is_not_finite():
+    network = nn.Sequential(ESPCN(scale=2, dims=2, width=4), nn.BatchNorm2d(1))
+    one = learner(model=network, loss=losses.mse)
+    one.step(batch(0))
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    assert one.step(spoiled("input", math.nan))["skipped"] == 1
+    assert same(dict(network.named_buffers()), before)
+    one.step(batch(1))
+    assert not same(dict(network.named_buffers()), before)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 10])

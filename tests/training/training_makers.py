@@ -12,7 +12,8 @@ import numpy as np
 from medacuity.losses import decibel
 from medacuity.models import AcuityNet
 from medacuity.training.cases import Case
-from medacuity.training.learners.supervised import Supervised
+from medacuity.training.learners.descent import adam
+from medacuity.training.learners.supervised import Supervised, paired
 from medacuity.training.prepare import prepare
 from medacuity.training.recipes import RECIPES, Recipe
 from medacuity.training.run import Settings
@@ -48,7 +49,9 @@ def tiny(**changes: Any) -> Recipe:
         model=partial(AcuityNet, scale=(2, 2), dims=2, width=8, blocks=1),
         degrade=partial(fewer_voxels, factor=(2, 2), kspace=0.7, noise=(0.0, 0.0)),
         history=partial(any_history, strength=0.0),
-        learner=partial(Supervised, loss=decibel, rate=3e-3),
+        learner=partial(
+            Supervised, objective=partial(paired, loss=decibel), descent=adam(3e-3)
+        ),
         patch=(12, 12), batch=4, steps=8, variants=1, task="a test",
     )  # fmt: skip
     return replace(recipe, **changes)

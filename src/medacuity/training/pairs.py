@@ -5,6 +5,7 @@ run's seed, n and the process's rank, so that a resumed run sees exactly what it
 """
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,14 @@ class Pairs:
         patch: Input voxels per axis; smaller if no case is as large.
         scale: Target voxels per input voxel, per axis.
         seed: Decides every draw.
+        stride: Input voxels between patches on a grid, all of them equally likely; None:
+            patches lie anywhere, and each case is equally likely.
         rank: Number of this process among those that train together.
     """
 
     def __init__(
         self, folder: Path, split: str, *, patch: Sequence[int], scale: Sequence[int],
-        seed: int, rank: int = 0,
+        seed: int, stride: Sequence[int] | None = None, rank: int = 0,
     ) -> None:  # fmt: skip
         names = [pair["name"] for pair in _listed(folder) if pair["split"] == split]
         arrays = [_mapped(folder, name) for name in names]
@@ -41,7 +44,9 @@ class Pairs:
             raise UsageError(f"there is no case to {split} on")
         self.patch, self.scale = _that_fits(arrays, patch), tuple(scale)
         self.arrays = [pair for pair in arrays if _holds(pair[0], self.patch)]
-        self.seed, self.rank = seed, rank
+        self.seed, self.rank, self.stride = seed, rank, stride
+        self.grids = [_grid(given, self.patch, stride or self.patch) for given, _ in self.arrays]
+        self.ends = np.cumsum([math.prod(grid) for grid in self.grids])
 
     def batch(self, step: int, size: int) -> Batch:
         """Return the batch of one step."""
@@ -52,18 +57,28 @@ class Pairs:
 
     def _patch(self, rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
         for _ in range(TRIES):
-            given, target = self.arrays[rng.integers(len(self.arrays))]
-            item = rng.integers(len(given))
-            corner = [
-                int(rng.integers(n - p + 1))
-                for n, p in zip(given.shape[2:], self.patch, strict=True)
-            ]
+            case, item, corner = self._place(rng)
+            given, target = self.arrays[case]
             a = _cut(given[item], corner, self.patch)
-            if a.mean() > 0.04:
+            if self.stride or a.mean() > 0.04:
                 break
         fine = [c * s for c, s in zip(corner, self.scale, strict=True)]
         size = [p * s for p, s in zip(self.patch, self.scale, strict=True)]
         return self._turned(rng, a, _cut(target[item], fine, size))
+
+    def _place(self, rng: np.random.Generator) -> tuple[int, int, list[int]]:
+        """Draw a case, an image of it and the corner of a patch."""
+        if self.stride:
+            patch = int(rng.integers(self.ends[-1]))
+            case = int(np.searchsorted(self.ends, patch, side="right"))
+            first = patch - (int(self.ends[case - 1]) if case else 0)
+            item, *cell = (int(i) for i in np.unravel_index(first, self.grids[case]))
+            return case, item, [i * n for i, n in zip(cell, self.stride, strict=True)]
+        case = int(rng.integers(len(self.arrays)))
+        given = self.arrays[case][0]
+        item = int(rng.integers(len(given)))
+        room = (n - p + 1 for n, p in zip(given.shape[2:], self.patch, strict=True))
+        return case, item, [int(rng.integers(n)) for n in room]
 
     def _turned(
         self, rng: np.random.Generator, a: NDArray[Any], b: NDArray[Any]
@@ -84,6 +99,12 @@ def _cut(array: NDArray[Any], corner: Sequence[int], size: Sequence[int]) -> NDA
     window = tuple(slice(c, c + n) for c, n in zip(corner, size, strict=True))
     cut: NDArray[Any] = array[(slice(None), *window)]
     return cut
+
+
+def _grid(given: NDArray[Any], patch: Sequence[int], stride: Sequence[int]) -> tuple[int, ...]:
+    """Return how many images a case has, and how many patches along each axis of them."""
+    cells = zip(given.shape[2:], patch, stride, strict=True)
+    return len(given), *((n - p) // s + 1 for n, p, s in cells)
 
 
 def _listed(folder: Path) -> list[dict[str, str]]:

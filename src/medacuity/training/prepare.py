@@ -67,7 +67,7 @@ def make_pair(recipe: Recipe, volume: Volume, rng: torch.Generator) -> tuple[Ten
         3D: the same with N = 1 and three spatial axes.
     """
     x = recipe.history(rng)(_oriented(volume, recipe.dims, rng))
-    x = _whole_blocks(x, recipe.scale)
+    x = _whole_blocks(x, recipe.blocks)
     y = recipe.degrade(rng)(x)
     intensity = recipe.intensity.of(y.numpy())
     given, target = (torch.from_numpy(intensity.to_unit(a.numpy())) for a in (y, x))
@@ -114,6 +114,8 @@ def _oriented(volume: Volume, dims: int, rng: torch.Generator) -> Tensor:
         return x.movedim(axis, -1)[None, None]
     if spacing[thick] > THICK * min(spacing):
         axis = thick
+    if 1 in volume.shape:  # a picture
+        axis = volume.shape.index(1)
     stack = x.movedim(axis, 0)[:, None]
     inside = stack.flatten(1).mean(1) > 0.25 * stack.mean()
     kept = inside.nonzero()[:, 0]

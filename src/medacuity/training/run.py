@@ -140,7 +140,7 @@ class _Log:
 
     def finish(self) -> Path:
         """Write the weights with their card."""
-        path = self.folder / f"{self.recipe.name}.safetensors"
+        path = self.folder / f"{self.recipe.weights}.safetensors"
         if not self.quiet:
             gain, _ = psnr_gain(self.model, self.watched, self.settings.device)
             save_weights(path, self.model, self._card(gain))
@@ -149,9 +149,10 @@ class _Log:
     def _card(self, gain: float) -> Card:
         recipe, settings = self.recipe, self.settings
         return Card(
-            name=recipe.name,
+            name=recipe.weights,
             network=recipe.model.func.__name__,
-            arguments=dict(recipe.model.keywords),
+            arguments=recipe.model.keywords | {"scale": recipe.serves[0] if recipe.serves else recipe.scale},
+            scales=[list(scale) for scale in recipe.serves[1:]],
             intensity=rule_as_json(recipe.intensity),
             task=recipe.task,
             measured_by=recipe.measured_by,
@@ -159,7 +160,7 @@ class _Log:
             data=settings.data,
             licence=settings.licence,
             training={
-                "steps": settings.steps, "batch": settings.batch, "seed": settings.seed,
+                "recipe": recipe.name, "steps": settings.steps, "batch": settings.batch, "seed": settings.seed,
                 "start": settings.start,
                 "validation_gain_over_cubic_db": round(gain, 2),
             },
@@ -187,7 +188,7 @@ def warm_start(model: nn.Module, other: nn.Module) -> None:
 def _pairs(recipe: Recipe, settings: Settings, split: str, rank: int) -> Pairs:
     return Pairs(
         Path(settings.arrays), split, patch=recipe.patch, scale=recipe.scale,
-        seed=recipe.seed, rank=rank,
+        seed=recipe.seed, stride=recipe.stride, rank=rank,
     )  # fmt: skip
 
 

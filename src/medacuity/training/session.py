@@ -9,6 +9,7 @@ import torch
 
 from medacuity.errors import UsageError
 from medacuity.training.cases import Case, find_cases
+from medacuity.training.pictures import find_pictures
 from medacuity.training.prepare import prepare
 from medacuity.training.recipes import RECIPES, Recipe
 from medacuity.training.run import Settings, create_run, join_processes, read_run, resume_run
@@ -33,7 +34,7 @@ class Wish:
 
 def menu() -> list[str]:
     """Return a line per recipe."""
-    return [f"{recipe.name:18s} {recipe.task}" for recipe in RECIPES.values()]
+    return [f"{recipe.name:22s} {recipe.task}" for recipe in RECIPES.values()]
 
 
 def begin(folder: Path, wish: Wish, *, report: Report) -> Path:
@@ -41,11 +42,11 @@ def begin(folder: Path, wish: Wish, *, report: Report) -> Path:
     recipe = _recipe(wish)
     if wish.data is None:
         raise UsageError("training needs scans: name their folder with --data")
-    cases = _cases(wish.data, wish.cases)
+    cases = _cases(recipe, wish.data, wish.cases)
     start = None if wish.start == "none" else wish.start or recipe.start
     settings = Settings(
         recipe=recipe.name, arrays="arrays", steps=recipe.steps, batch=recipe.batch,
-        seed=recipe.seed, device=wish.device, start=start, data=_described(cases),
+        seed=recipe.seed, device=wish.device, start=start, data=_described(cases, recipe),
         licence=" + ".join(sorted({c.licence for c in cases if c.split == "train"})),
         save_every=min(500, max(1, recipe.steps // 4)), log_every=min(50, recipe.steps),
         scans=str(wish.data.resolve()), variants=recipe.variants,
@@ -61,7 +62,8 @@ def go_on(folder: Path, *, report: Report) -> Path:
     rank, processes = join_processes()
     if rank == 0 and settings.scans and not (folder / settings.arrays / "pairs.json").exists():
         recipe = replace(RECIPES[settings.recipe], variants=settings.variants, seed=settings.seed)
-        cases = _cases(Path(settings.scans), Path(settings.table) if settings.table else None)
+        table = Path(settings.table) if settings.table else None
+        cases = _cases(recipe, Path(settings.scans), table)
         prepare(
             recipe, cases, folder / settings.arrays,
             report=lambda done, of: report("preparing", done, of),
@@ -71,7 +73,9 @@ def go_on(folder: Path, *, report: Report) -> Path:
     return resume_run(folder, _talk(settings.recipe, report))
 
 
-def _cases(scans: Path, table: Path | None) -> list[Case]:
+def _cases(recipe: Recipe, scans: Path, table: Path | None) -> list[Case]:
+    if recipe.sets and table is None:
+        return find_pictures(scans, recipe.sets)
     cases = [c for c in find_cases(scans, table) if c.split != "test"]
     if not any(c.split == "validate" for c in cases):
         return _one_to_validate(cases)
@@ -97,8 +101,10 @@ def _one_to_validate(cases: list[Case]) -> list[Case]:
     return [replace(c, split="validate") if c.patient == patients[-1] else c for c in cases]
 
 
-def _described(cases: list[Case]) -> str:
+def _described(cases: list[Case], recipe: Recipe) -> str:
     trained = [case for case in cases if case.split == "train"]
+    if recipe.sets:
+        return f"{len(trained)} pictures of {' + '.join(recipe.sets)}"
     people = len({case.patient for case in trained})
     terms = Counter(case.licence for case in trained)
     return f"{len(trained)} scans of {people} people: " + ", ".join(

@@ -79,6 +79,11 @@ def any_history(rng: torch.Generator, *, strength: float = 0.6) -> Degradation:
     return history
 
 
+def untouched(rng: torch.Generator) -> Degradation:
+    """Draw nothing: the case is the truth as it is."""
+    return lambda x: x
+
+
 def brightness(x: Tensor) -> float:
     """Return the 99.9th percentile: just under the brightest vessels."""
     flat = x.flatten()

@@ -15,12 +15,14 @@ def psnr_gain(
     model: nn.Module, batches: Sequence[Batch], device: str
 ) -> tuple[float, tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Return the mean gain in dB over cubic, and (input, cubic, ours, truth) of one patch."""
-    gains = []
+    training, gains = model.training, []
+    model.eval()  # looking must not move the statistics of batch norm
     for given, target in batches:
         with torch.no_grad():
             ours = model(given.to(device)).float().cpu()
         plain = resize(given, target.shape[2:], cubic)
         gains.append(10 * torch.log10(_error(plain, target) / _error(ours, target)))
+    model.train(training)
     brightest = int(given.flatten(1).mean(1).argmax())
     shown = tuple(x[brightest, 0] for x in (given, plain, ours, target))
     return float(torch.cat(gains).mean()), shown  # type: ignore[return-value]

@@ -1,12 +1,14 @@
 """Learn from pairs: make the prediction look like the target."""
 
-import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from medacuity.losses import Loss
+from medacuity.resize import cubic, resize
+from medacuity.training.learners.descent import Descent, gradient_norm
 
 
 class Batch(NamedTuple):
@@ -16,55 +18,81 @@ class Batch(NamedTuple):
     target: Tensor
 
 
+Objective = Callable[[nn.Module, Batch], Tensor]
+"""``objective(model, batch)`` -> a scalar to minimise."""
+
+
+def paired(model: nn.Module, batch: Batch, *, loss: Loss, border: int = 0) -> Tensor:
+    """Compare the prediction with the target.
+
+    Args:
+        model: The network.
+        batch: Patches.
+        loss: Of prediction and target.
+        border: Voxels of the target's border left out: where a network without padding has
+            no result.
+    """
+    inside = (..., *[slice(border, n - border) for n in batch.target.shape[2:]])
+    return loss(model(batch.input).float()[inside], batch.target[inside])
+
+
+def pyramid(model: nn.Module, batch: Batch, *, loss: Loss) -> Tensor:
+    """Compare every level of a Laplacian pyramid with the target, reduced to its size.
+
+    The sum over the levels (Lai et al., CVPR 2017); reduced by antialiased cubic.
+    """
+    total = batch.target.new_zeros(())
+    for level in model(batch.input, levels=True):
+        target = resize(batch.target, level.shape[2:], cubic)
+        total = total + loss(level.float(), target)
+    return total
+
+
 class Supervised:
-    """Adam with a warm-up and a cosine to zero; a non-finite step never reaches the weights.
+    """One step down the gradient of an objective; a non-finite one never reaches the weights.
 
     Args:
         model: The network; it is trained in place.
-        loss: What to minimise.
+        objective: What to minimise.
         steps: Length of the whole schedule.
-        rate: Highest learning rate.
-        warm_up: Steps over which the rate rises to it.
+        descent: Optimiser, schedule and clipping.
         half: Compute in bfloat16, weights stay float32; None: where the hardware is made for it.
     """
 
     def __init__(
-        self, model: nn.Module, *, loss: Loss, steps: int, rate: float,
-        warm_up: int = 200, half: bool | None = None,
+        self, model: nn.Module, *, objective: Objective, steps: int, descent: Descent,
+        half: bool | None = None,
     ) -> None:  # fmt: skip
         self.model = model
-        self.loss = loss
+        self.objective = objective
         self.steps = steps
-        self.rate = rate
-        self.warm_up = min(warm_up, steps // 4)
+        self.descent = descent
         self.half = _made_for_half(model) if half is None else half
         self.done = 0
-        self.optimiser = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.99))
+        self.optimiser = descent.optimiser(model)
 
     def step(self, batch: Batch) -> dict[str, float]:
         """Learn from one batch; return what to log, ``skipped`` = 1 if it was not finite."""
-        rate = self.rate_at(self.done)
+        share = self.descent.schedule(self.done, self.steps)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = group["rate"] * share
+        before = [buffer.clone() for buffer in self.model.buffers()]  # statistics of batch norm
         with torch.autocast(batch.input.device.type, torch.bfloat16, enabled=self.half):
-            prediction = self.model(batch.input)
-        loss = self.loss(prediction.float(), batch.target)
+            loss = self.objective(self.model, batch)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), 20.0)
+        norm = gradient_norm(self.optimiser)
         finite = _everywhere(torch.isfinite(norm) & torch.isfinite(loss))
         if finite:
+            self.descent.clip(self.optimiser)
             self.optimiser.step()
+        else:
+            for buffer, sound in zip(self.model.buffers(), before, strict=True):
+                buffer.copy_(sound)
         self.done += 1
+        rate = max(group["lr"] for group in self.optimiser.param_groups)
         return {"loss": float(loss.detach()), "gradient": float(norm), "rate": rate,
                 "skipped": float(not finite)}  # fmt: skip
-
-    def rate_at(self, step: int) -> float:
-        """Return the learning rate of a step."""
-        if step < self.warm_up:
-            return self.rate * (step + 1) / self.warm_up
-        past = (step - self.warm_up) / max(1, self.steps - self.warm_up)
-        return self.rate * (0.5 + 0.5 * math.cos(math.pi * min(1.0, past))) + 1e-7
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything the next step depends on."""

@@ -1,9 +1,10 @@
 """The menu: what to train, on what, how long; one file per task."""
 
 from medacuity.training.recipes.mri import RECIPES as MRI
+from medacuity.training.recipes.photo import RECIPES as PHOTO
 from medacuity.training.recipes.recipe import Recipe
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in MRI}
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*MRI, *PHOTO)}
 """What ``medacuity train NAME`` knows."""
 
 __all__ = ["RECIPES", "Recipe"]

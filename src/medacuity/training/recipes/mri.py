@@ -9,15 +9,17 @@ from functools import partial
 
 from medacuity.losses import decibel
 from medacuity.models import AcuityNet
-from medacuity.training.learners.supervised import Supervised
+from medacuity.training.learners.descent import adam
+from medacuity.training.learners.supervised import Supervised, paired
 from medacuity.training.recipes.recipe import Recipe
 from medacuity.training.variety import any_history, fewer_voxels
 
 CLEAN = (0.0, 0.0)
 NOISY = (0.01, 0.06)
 
-LEARNER = partial(Supervised, loss=decibel, rate=8e-4)
-FINE_TUNER = partial(Supervised, loss=decibel, rate=5e-4)
+SHARPER = partial(paired, loss=decibel)
+LEARNER = partial(Supervised, objective=SHARPER, descent=adam(8e-4))
+FINE_TUNER = partial(Supervised, objective=SHARPER, descent=adam(5e-4))
 
 IN_PLANE = partial(AcuityNet, scale=(2, 2), dims=2, width=64, blocks=6)
 ALL_AXES = partial(AcuityNet, scale=(2, 2, 2), dims=3, width=32, blocks=7)

@@ -1,5 +1,6 @@
 """A recipe: parts not built yet, and the few numbers worth changing."""
 
+import math
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -42,6 +43,23 @@ class Recipe:
     """Range of noise it is made for, over the brightness of the input."""
     intensity: Rule = field(default_factory=Percentile)
     """How scanner numbers become the unit range."""
+    sets: tuple[str, ...] = ()
+    """Sets of pictures that a paper trained on, by their folders' names; none: scans."""
+    stride: tuple[int, ...] | None = None
+    """Input voxels between patches cut on a grid; None: anywhere, each case as often."""
+    serves: tuple[tuple[int, ...], ...] = ()
+    """Factors the weights serve, the first being the usual one; none: the network's own.
+    A network that takes an enlarged input is trained at scale 1 and serves others."""
+
+    @property
+    def weights(self) -> str:
+        """Name of the weights; a quick variant of a paper's run makes the same ones."""
+        return self.name.removesuffix("-quick")
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """What the size of a case is cut down to a multiple of, per axis."""
+        return tuple(math.lcm(*axis) for axis in zip(self.scale, *self.serves, strict=True))
 
     @property
     def dims(self) -> int:

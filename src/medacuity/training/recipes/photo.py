@@ -1,0 +1,169 @@
+"""Photographs: the papers' own runs, and quick variants that two processor cores can finish.
+
+What the papers leave open is said beside it. General-100 (FSRCNN), ImageNet (ESPCN, SRResNet)
+and DIV2K (EDSR, RCAN) are no part of these recipes: T91, and T91 with BSDS200, take their
+place. All of them learn luma alone, from antialiased bicubic reductions; two papers reduced
+otherwise (ESPCN by a Gaussian blur) or trained in colour (SRResNet, EDSR, RCAN).
+
+A ``-quick`` recipe makes the same weights by Adam with a cosine, in larger patches.
+"""
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from medacuity.intensity import Picture
+from medacuity.losses import Loss, charbonnier_sum, half_squares, mse
+from medacuity.models import ESPCN, FSRCNN, SRCNN, VDSR, LapSRN
+from medacuity.training.learners.descent import (
+    Descent,
+    adam,
+    adjustable,
+    constant,
+    geometric,
+    sgd,
+    staircase,
+    unclipped,
+)
+from medacuity.training.learners.supervised import Supervised, paired, pyramid
+from medacuity.training.pictures import reduced, reduced_and_back, smaller
+from medacuity.training.recipes.recipe import Recipe
+from medacuity.training.variety import untouched
+
+T91 = ("T91",)
+T291 = ("T91", "BSDS200")
+FSRCNN_SHARES = (1.0, 0.9, 0.8, 0.7, 0.6)
+LAPSRN_SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+THETA = 0.01  # of VDSR's clipping, which its paper does not print
+
+PHOTO = Recipe(
+    name="", model=partial(ESPCN, scale=(2, 2), dims=2), degrade=partial(reduced, factor=2),
+    history=untouched, learner=partial(Supervised), patch=(32, 32), sets=T91,
+    intensity=Picture(), measured_by="block mean", variants=1,
+)  # fmt: skip
+
+
+def _srcnn(factor: int) -> list[Recipe]:
+    """33 x 33 patches of the enlarged picture every 14 pixels; the 21 x 21 inside count.
+
+    8e8 patches were seen (Dong et al., TPAMI 2016); biases and the last layer learn ten times
+    slower, as in the authors' code.
+    """
+    descent = sgd(1e-4, schedule=constant, clip=unclipped, slower={"bias": 0.1, "body.4": 0.1})
+    paper = replace(
+        PHOTO, name=f"srcnn-photo-x{factor}", model=partial(SRCNN, scale=(1, 1), dims=2),
+        degrade=partial(reduced_and_back, factors=(factor,)), serves=((factor, factor),),
+        learner=_learner(half_squares, descent, border=6), patch=(33, 33), stride=(14, 14),
+        batch=128, steps=6_250_000, seed=factor,
+        task=f"pictures with {factor} times the pixels (SRCNN 9-1-5)",
+    )  # fmt: skip
+    quick = _learner(mse, adam(1e-3), border=6)
+    return [paper, _quick(paper, quick, patch=(60, 60), batch=16, steps=30_000)]
+
+
+def _fsrcnn(factor: int) -> list[Recipe]:
+    """Small patches of pictures at five sizes; the transposed convolution learns slower.
+
+    x3 and x4 start from x2 with only that layer changing (Dong et al., ECCV 2016). The paper
+    trains "until saturation"; the length is ours.
+    """
+    slower = {"enlarge": 0.1} if factor == 2 else {"body": 0.0, "enlarge": 0.1}
+    patch = {2: 10, 3: 7, 4: 6}[factor]
+    paper = replace(
+        PHOTO, name=f"fsrcnn-photo-x{factor}",
+        model=partial(FSRCNN, scale=(factor, factor), dims=2),
+        degrade=partial(reduced, factor=factor), history=partial(smaller, shares=FSRCNN_SHARES),
+        learner=_learner(
+            half_squares, sgd(1e-3, schedule=constant, clip=unclipped, slower=slower)
+        ),
+        patch=(patch, patch), stride=(7, 7), batch=128, steps=1_000_000, seed=factor, variants=10,
+        start=None if factor == 2 else "fsrcnn-photo-x2",
+        task=f"pictures with {factor} times the pixels (FSRCNN)",
+    )  # fmt: skip
+    quick = _learner(mse, adam(2e-3))
+    return [paper, _quick(paper, quick, patch=(32, 32), batch=16, steps=25_000)]
+
+
+def _espcn(factor: int) -> list[Recipe]:
+    """17 x 17 input pixels every 14; the rate falls from 0.01 to 0.0001 (Shi et al., 2016).
+
+    The paper lowers it when the cost stalls and stops after 100 epochs without a gain; here it
+    falls evenly over a length that is ours.
+    """
+    descent = sgd(
+        0.01, schedule=partial(geometric, last=0.01), clip=unclipped, slower={"body.4": 0.1}
+    )
+    paper = replace(
+        PHOTO, name=f"espcn-photo-x{factor}", model=partial(ESPCN, scale=(factor, factor), dims=2),
+        degrade=partial(reduced, factor=factor), learner=_learner(mse, descent),
+        patch=(17, 17), stride=(14, 14), batch=16, steps=1_000_000, seed=factor,
+        task=f"pictures with {factor} times the pixels (ESPCN)",
+    )  # fmt: skip
+    quick = _learner(mse, adam(2e-3))
+    return [paper, _quick(paper, quick, patch=(32, 32), batch=16, steps=25_000)]
+
+
+def _vdsr() -> list[Recipe]:
+    """41 x 41 patches side by side, three factors in a batch, the rate 0.1 and its clipping.
+
+    Kim et al., CVPR 2016: 80 epochs in 9960 updates, the rate a tenth after every 20 epochs.
+    """
+    clip = partial(adjustable, theta=THETA)
+    descent = sgd(0.1, schedule=partial(staircase, stages=4, by=0.1), clip=clip, decay=1e-4)
+    paper = replace(
+        PHOTO, name="vdsr-photo", model=partial(VDSR, scale=(1, 1), dims=2),
+        degrade=partial(reduced_and_back, factors=(2, 3, 4)), serves=((2, 2), (3, 3), (4, 4)),
+        learner=_learner(half_squares, descent), patch=(41, 41), stride=(41, 41), batch=64,
+        steps=9_960, seed=1, sets=T291, variants=6,
+        task="pictures with 2, 3 or 4 times the pixels (VDSR)",
+    )  # fmt: skip
+    unclipped_run = replace(
+        paper, name="vdsr-photo-unclipped", task="VDSR without its clipping, to see what it is for",
+        learner=_learner(half_squares, replace(descent, clip=unclipped)),
+    )  # fmt: skip
+    quick = _learner(half_squares, adam(1e-3))
+    return [paper, unclipped_run, _quick(paper, quick, patch=(41, 41), batch=16, steps=9_000)]
+
+
+def _lapsrn() -> list[Recipe]:
+    """32 x 32 input pixels, every level of the pyramid compared (Lai et al., CVPR 2017).
+
+    The rate halves every 50 epochs down to a tenth; the length is ours. Biases learn slower.
+    """
+    descent = sgd(
+        1e-5, schedule=partial(staircase, stages=4, by=0.5), clip=unclipped, decay=1e-4,
+        slower={"bias": 0.1},
+    )  # fmt: skip
+    objective = partial(pyramid, loss=charbonnier_sum)
+    paper = replace(
+        PHOTO, name="lapsrn-photo", model=partial(LapSRN, scale=(4, 4), dims=2),
+        degrade=partial(reduced, factor=4), history=partial(smaller, shares=LAPSRN_SHARES),
+        serves=((4, 4), (2, 2), (3, 3)), learner=partial(
+            Supervised, objective=objective, descent=descent
+        ),
+        patch=(32, 32), batch=64, steps=200_000, seed=1, sets=T291, variants=6,
+        task="pictures with 2, 3 or 4 times the pixels (LapSRN)",
+    )  # fmt: skip
+    quick = partial(Supervised, objective=objective, descent=adam(5e-4))
+    return [paper, _quick(paper, quick, patch=(24, 24), batch=8, steps=6_000)]
+
+
+def _learner(loss: Loss, descent: Descent, *, border: int = 0) -> partial[Any]:
+    return partial(Supervised, objective=partial(paired, loss=loss, border=border), descent=descent)
+
+
+def _quick(
+    paper: Recipe, learner: partial[Any], *, patch: tuple[int, int], batch: int, steps: int
+) -> Recipe:
+    return replace(
+        paper, name=f"{paper.name}-quick", learner=learner, patch=patch, stride=None,
+        batch=batch, steps=steps, task=f"{paper.task}, in a short run",
+    )  # fmt: skip
+
+
+FACTORS = (2, 3, 4)
+RECIPES = [
+    *(recipe for make in (_srcnn, _fsrcnn, _espcn) for n in FACTORS for recipe in make(n)),
+    *_vdsr(),
+    *_lapsrn(),
+]
