@@ -1,10 +1,16 @@
-"""The right networks for a scan: by how its axes are alike, how thick its slices, how noisy."""
+"""The right networks for a scan: by how its axes are alike, how thick its slices, how noisy.
+
+Weights that were asked for run at the factor, of those that they serve, that is nearest to the
+wish; what is left is resampled, and said.
+"""
 
 import numpy as np
 import pytest
 
-from medacuity.choose import plan
+from medacuity.checkpoint import Card, save_weights
+from medacuity.choose import available, plan
 from medacuity.errors import UsageError
+from medacuity.models import VDSR
 from medacuity.volume import Volume
 
 
@@ -90,3 +96,78 @@ def test_a_scale_that_makes_no_sense_is_named(scale):
 def test_scale_and_spacing_together_are_refused():
     with pytest.raises(UsageError, match="not both"):
         plan(CUBE, scale=[2], spacing=[1.0])
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Save weights that serve the factors given; return a function of them."""
+
+    def make(*factors, axes=2):
+        scales = [[n] * 2 if axes == 2 else [1, 1, n] for n in factors]
+        arguments = {"scale": scales[0], "dims": axes, "width": 2, "layers": 2}
+        card = Card("several", "VDSR", arguments, {"kind": "picture"}, scales=scales[1:])
+        save_weights(tmp_path / "several.safetensors", VDSR(**arguments), card)
+        return str(tmp_path / "several.safetensors")
+
+    return make
+
+
+PICTURE = scan((60, 40, 1), (1, 1, 1))
+
+
+def only(volume, **wish):
+    (stage,) = plan(volume, **wish).stages
+    return stage
+
+
+@pytest.mark.parametrize(
+    ("wished", "factor"),
+    [(1.1, 2), (2, 2), (2.4, 2), (2.5, 3), (3, 3), (3.4, 3), (3.5, 4), (4, 4), (9, 4), (0.5, 2)],
+)
+def test_the_served_factor_nearest_to_the_wish_is_taken(weights, wished, factor):
+    stage = only(PICTURE, scale=[wished], weights=weights(2, 3, 4))
+    assert stage.scale == (factor, factor)
+    assert ("is resampled" in stage.why) == (wished != factor)
+
+
+@pytest.mark.parametrize(
+    ("wished", "factor"), [([2, 2.9, 1], 2), ([3, 2.9, 1], 3), ([1, 4, 1], 2), ([4, 3, 1], 4)]
+)
+def test_of_unequal_wishes_the_geometric_mean_counts(weights, wished, factor):
+    assert only(PICTURE, scale=wished, weights=weights(2, 3, 4)).scale == (factor, factor)
+
+
+def test_through_plane_only_the_slice_axis_counts(weights):
+    stage = only(UPRIGHT, scale=[3, 1, 1], weights=weights(2, 3, 4, axes=3))
+    assert (stage.scale, stage.axes, stage.why) == ((1, 1, 3), (1, 2, 0), "asked for")
+
+
+@pytest.mark.parametrize(
+    ("factors", "usual"), [((2, 3, 4), 2), ((4, 3, 2), 2), ((3, 4), 3), ((8, 4), 4), ((3,), 3)]
+)
+def test_without_a_wish_it_is_twofold_or_as_little_as_can_be(weights, factors, usual):
+    todo = plan(PICTURE, weights=weights(*factors))
+    assert todo.size == (60 * usual, 40 * usual, 1)
+    assert todo.stages[0].scale == (usual, usual)
+
+
+def test_a_picture_one_pixel_wide_stays_so(weights):
+    narrow = scan((1, 40, 1), (1, 1, 1))
+    for factor in (2, 3, 4):
+        todo = plan(narrow, scale=[factor], weights=weights(2, 3, 4))
+        assert todo.size == (1, 40 * factor, 1)
+        assert todo.stages[0].scale == (factor, factor)
+        assert todo.stages[0].why == "asked for"
+
+
+def test_a_single_factor_leaves_the_rest_of_the_way_and_says_so(weights):
+    stage = only(PICTURE, scale=[2], weights=weights(3))
+    assert stage.scale == (3, 3)
+    assert stage.why == "asked for, enlarges x3, and the result is resampled to what is wanted"
+
+
+def test_the_choice_by_the_scan_runs_at_the_factor_of_the_card():
+    cards = available()
+    for volume, scale in ((CUBE, [2]), (STACK, [2]), (STACK, [1, 1, 4]), (CUBE, [2, 2, 1])):
+        for stage in plan(volume, scale=scale).stages:
+            assert [stage.scale] == cards[stage.weights].served

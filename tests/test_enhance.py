@@ -1,4 +1,8 @@
-"""A volume in, a better volume in the same place out, whatever tiles, axes and memory."""
+"""A volume in, a better volume in the same place out, whatever tiles, axes and memory.
+
+Networks for photographs see pictures as their papers do, at every factor they serve, and scans
+only with a warning. A network that sees the whole image is never cut: it fits, or says no.
+"""
 
 import json
 
@@ -6,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from medacuity import checkpoint
 from medacuity.checkpoint import Card, save_weights
 from medacuity.enhance import Settings, enhance
 from medacuity.errors import LimitExceeded, SafetyGate, UsageError
-from medacuity.models import AcuityNet
+from medacuity.models import NETWORKS, VDSR, AcuityNet
+from medacuity.trust.consistency import SCANNERS
 from medacuity.volume import Volume
 
 AFFINE = np.array([[0.0, -0.9, 0, 10], [0.8, 0, 0, -20], [0, 0, 3.0, 5], [0, 0, 0, 1]])
@@ -155,3 +161,111 @@ def test_what_is_never_below_zero_stays_so(dtype):
     assert sharp.array.min() >= 0
     below = Volume(edge.astype(np.float32) - 100, AFFINE)
     assert enhance(below, Settings(weights="lanczos", scale=[2])).volume.array.min() < -100
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """Save a small VDSR with weights drawn by chance, for photographs, x2 to x4."""
+    torch.manual_seed(0)
+    arguments = {"scale": [2, 2], "dims": 2, "width": 4, "layers": 3}
+    model = VDSR(**arguments)
+    torch.nn.init.normal_(model.body[-1].weight, std=0.02)
+    card = Card("vdsr-photo", "VDSR", arguments, {"kind": "picture"}, measured_by="bicubic",
+                scales=[[3, 3], [4, 4]])  # fmt: skip
+    save_weights(tmp_path / "vdsr-photo.safetensors", model, card, half=False)
+    return str(tmp_path / "vdsr-photo.safetensors"), model
+
+
+def picture(shape=(23, 31), dtype=np.uint8):
+    rng = np.random.default_rng(5)
+    return Volume(rng.integers(0, 256, (*shape, 1)).astype(dtype), np.eye(4))
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_picture_goes_through_the_network_as_in_the_paper(photo, factor, dtype):
+    weights, drawn = photo
+    volume = picture(dtype=dtype)
+    result = enhance(volume, Settings(weights=weights, scale=[factor]))
+    paper = VDSR(scale=factor, dims=2, width=4, layers=3)
+    paper.load_state_dict(drawn.state_dict())
+    luma = (16 + 219 * volume.array[..., 0].astype(np.float64) / 255) / 255
+    with torch.no_grad():
+        seen = paper(torch.from_numpy(luma).float()[None, None])[0, 0].numpy()
+    expected = np.maximum((255 * seen - 16) * 255 / 219, 0)
+    np.testing.assert_allclose(result.volume.array[..., 0], expected, atol=1e-3)
+    stage = result.findings["stages"][0]
+    assert (stage["scale"], stage["why"]) == ([factor, factor], "asked for")
+    assert result.findings["consistency"]["scanner"] == "bicubic"
+    assert result.findings["warnings"] == []
+
+
+@pytest.mark.parametrize("factor", [1.5, 2.5, 5])
+def test_what_a_photo_network_leaves_of_the_way_is_resampled_and_said(photo, factor):
+    result = enhance(picture((20, 30)), Settings(weights=photo[0], scale=[factor]))
+    assert result.volume.shape == (20 * factor, 30 * factor, 1)
+    assert "is resampled" in result.findings["stages"][0]["why"]
+
+
+@pytest.mark.parametrize("shape", [(1, 9), (9, 1), (2, 3), (17, 5)])
+def test_pictures_of_any_size_go_through(photo, shape):
+    result = enhance(picture(shape), Settings(weights=photo[0], scale=[2]))
+    assert result.volume.shape == (*(n if n == 1 else 2 * n for n in shape), 1)
+
+
+def test_photo_networks_take_volumes_slice_by_slice_and_warn(photo):
+    volume = scan((16, 18, 3), np.uint16)
+    result = enhance(volume, Settings(weights=photo[0], scale=[2, 2, 1]))
+    assert result.volume.shape == (32, 36, 3)
+    assert "vdsr-photo was trained on photographs" in result.findings["warnings"][0]
+    one = Volume(volume.array.max(2, keepdims=True), np.eye(4))
+    again = enhance(one, Settings(weights=photo[0], scale=[2])).findings["warnings"]
+    assert again == []
+
+
+@pytest.mark.parametrize(
+    "volume",
+    [
+        Volume(picture().array, AFFINE),
+        Volume(picture().array, np.eye(4), "HU"),
+        Volume(np.repeat(picture().array, 2, 2), np.eye(4)),
+    ],
+)
+def test_strict_refuses_scans_to_photo_networks(photo, volume):
+    with pytest.raises(SafetyGate, match="trained on photographs"):
+        enhance(volume, Settings(weights=photo[0], scale=[2, 2, 1], strict=True))
+
+
+def test_cards_and_consistency_know_the_same_scanners():
+    assert set(checkpoint.SCANNERS) == set(SCANNERS)
+
+
+class Attention(torch.nn.Module):
+    """Weighs the image by its own mean, as channel attention does."""
+
+    halo, multiple = None, 1
+
+    def __init__(self, *, scale, dims):
+        super().__init__()
+        self.scale, self.dims = tuple(scale), dims
+        self.gain = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, x):
+        x = x * (self.gain + x.mean((-2, -1), keepdim=True))
+        return x.repeat_interleave(2, -1).repeat_interleave(2, -2)
+
+
+def test_a_network_that_sees_the_whole_image_is_never_cut(tmp_path, monkeypatch):
+    monkeypatch.setitem(NETWORKS, "Attention", Attention)
+    arguments = {"scale": [2, 2], "dims": 2}
+    path = tmp_path / "whole.safetensors"
+    save_weights(path, Attention(**arguments), Card("whole", "Attention", arguments,
+                 {"kind": "fixed", "low": 0, "high": 1}))  # fmt: skip
+    volume = Volume(scan((64, 48, 5)).array / 1000, AFFINE)
+    wish = {"weights": str(path), "scale": [2, 2, 1], "folder": tmp_path}
+    whole = volume.array * (1 + volume.array.mean((0, 1), keepdims=True))
+    for memory in (2**32, 2**20):  # all slices at once, some at once
+        result = enhance(volume, Settings(**wish, memory=memory)).volume
+        np.testing.assert_allclose(result.array[::2, ::2], whole, rtol=1e-5)
+    with pytest.raises(LimitExceeded, match="the whole image, which this model needs at once"):
+        enhance(volume, Settings(**wish, memory=2**14))

@@ -92,6 +92,11 @@ def rule_as_json(rule: Rule) -> dict[str, Any]:
     return {"kind": type(rule).__name__.lower(), **asdict(rule)}
 
 
+def in_short(scale: Sequence[int]) -> str:
+    """Return a factor as people say it: ``"x2"``, or ``"1x1x4"`` where the axes differ."""
+    return f"x{scale[0]}" if len(set(scale)) == 1 else "x".join(map(str, scale))
+
+
 def save_weights(path: Path, model: nn.Module, card: Card, *, half: bool = True) -> None:
     """Write one file: weights and card.
 
@@ -225,12 +230,14 @@ def _check_card(card: Card) -> None:
 
 
 def _check_scales(card: Card) -> None:
+    """Refuse factors that are not whole numbers for every axis of the network."""
     if not isinstance(card.scales, list) or len(card.scales) > MOST:
         raise TypeError("scales must be a list")
-    for scale in card.scales:
-        same = isinstance(scale, list) and len(scale) == len(card.arguments["scale"])
-        if not same or not all(type(n) is int and 1 <= n <= MOST for n in scale):
-            raise ValueError("scales must be lists of whole numbers, one per axis")
+    for scale in (card.arguments["scale"], *card.scales):
+        if not isinstance(scale, list | tuple) or len(scale) != card.arguments["dims"]:
+            raise TypeError("a scale must be a list, one number per axis")
+        if not all(type(n) is int and 1 <= n <= MOST for n in scale):
+            raise ValueError(f"a scale must be whole numbers from 1 to {MOST}")
 
 
 def _check_fit(file: Any, card: Card, path: Path) -> None:
@@ -248,9 +255,8 @@ def _at(card: Card, scale: Sequence[int] | None) -> dict[str, Any]:
     if scale is None:
         return card.arguments
     if tuple(scale) not in card.served:
-        each = ", ".join("x".join(map(str, one)) for one in card.served)
-        asked = "x".join(map(str, scale))
-        raise UsageError(f"{card.name} enlarges by {each}, and by {asked} was asked for")
+        each = ", ".join(map(in_short, card.served))
+        raise UsageError(f"{card.name} enlarges by {each}, and {in_short(scale)} was asked for")
     return card.arguments | {"scale": list(scale)}
 
 
@@ -258,8 +264,8 @@ def _used(card: Card, arguments: Mapping[str, Any], path: Path) -> list[str]:
     """Return the weights of the network with these arguments: all that it has, or a part."""
     whole, part = (_shapes(card.network, each, path) for each in (card.arguments, arguments))
     if not part.items() <= whole.items():
-        scale = "x".join(map(str, arguments["scale"]))
-        raise WeightsRefused(f"its weights do not fit {card.network} at {scale}", path=path)
+        at = in_short(arguments["scale"])
+        raise WeightsRefused(f"its weights do not fit {card.network} at {at}", path=path)
     return list(part)
 
 

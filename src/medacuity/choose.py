@@ -3,10 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from medacuity.checkpoint import Card, read_card, shipped
+from medacuity.checkpoint import Card, find_weights, in_short, read_card, shipped
 from medacuity.errors import UsageError
 from medacuity.intensity import Percentile
 from medacuity.trust.noise import noise_level
@@ -23,11 +24,13 @@ class Stage:
     Args:
         weights: Name or path.
         axes: Array axes it enlarges, in the order of the network's own axes.
+        scale: Voxels out per voxel in along those axes: of those that the weights serve.
         why: For the reader.
     """
 
     weights: str
     axes: tuple[int, ...]
+    scale: tuple[int, ...]
     why: str
 
 
@@ -55,6 +58,7 @@ def plan(
     Axes that are alike (spacing and factor within 1.5 of each other) are enlarged together:
     three by a volume network, two by a slice network, one by a network between slices;
     thickest first. A scan noisier than 1.5 % of its brightness gets the networks for noise.
+    Weights that serve several factors run at the one nearest to the wish.
 
     Args:
         volume: The scan.
@@ -104,11 +108,17 @@ def _three(what: str, values: Sequence[float]) -> list[float]:
 
 
 def _usual(volume: Volume, weights: str | None) -> list[float]:
-    """Twice the voxels per axis; thick slices are first brought to the spacing in the plane."""
+    """Twice the voxels per axis; thick slices are first brought to the spacing in the plane.
+
+    Weights that are asked for by name enlarge twice where they can, and else as little as
+    they can.
+    """
     card = None if weights is None else card_of(weights)
     thick, ratio = _thickest(volume)
     if card is not None:
-        return _along(_network_axes(volume, card, [1.0] * 3), card)
+        scale = next((s for s in card.served if max(s) == 2), card.served[0])
+        wanted = dict(zip(_network_axes(volume, card, [1.0] * 3), scale, strict=True))
+        return [float(wanted.get(axis, 1)) for axis in range(3)]
     if ratio > ALIKE and volume.shape[thick] > 1:
         return [float(min(4, max(2, round(ratio)))) if a == thick else 1.0 for a in range(3)]
     return [1.0 if n == 1 else 2.0 for n in volume.shape]
@@ -145,12 +155,29 @@ def _stage(
         nearest = min((2, 3, 4), key=lambda n: abs(math.log(n / factor)))
         name, what = f"mri-slices-x{nearest}", f"axis {axes[0]} alone, {factor:g} times"
         axes = tuple(a for a in range(3) if a != axes[0]) + axes
-    return Stage(name + ("-noisy" if noisy else ""), axes, what)
+    name += "-noisy" if noisy else ""
+    return Stage(name, axes, tuple(card_of(name).arguments["scale"]), what)
 
 
 def _asked_for(volume: Volume, factors: Sequence[float], weights: str) -> Stage:
-    axes = _network_axes(volume, card_of(weights), factors)
-    return Stage(weights, axes, "asked for")
+    card = card_of(weights)
+    axes = _network_axes(volume, card, factors)
+    # An axis of a single voxel that is left alone says nothing of the factor that is wanted.
+    wished = {n: factors[a] for n, a in enumerate(axes) if not (volume.shape[a] == 1 == factors[a])}
+    scale = min(card.served, key=partial(_distance, wished))
+    return Stage(weights, axes, scale, "asked for" + _rest(wished, scale))
+
+
+def _distance(wished: Mapping[int, float], scale: Sequence[int]) -> float:
+    """Return how far the factors are from those wished for, where 2 is as far from 1 as 1/2."""
+    return sum(math.log(scale[n] / factor) ** 2 for n, factor in wished.items())
+
+
+def _rest(wished: Mapping[int, float], scale: Sequence[int]) -> str:
+    """Say what the network leaves to resampling."""
+    if all(abs(scale[n] - factor) < 1e-9 for n, factor in wished.items()):
+        return ""
+    return f", enlarges {in_short(scale)}, and the result is resampled to what is wanted"
 
 
 def _network_axes(volume: Volume, card: Card, factors: Sequence[float]) -> tuple[int, ...]:
@@ -167,17 +194,8 @@ def _network_axes(volume: Volume, card: Card, factors: Sequence[float]) -> tuple
     return (*(a for a in range(3) if a != slices), slices) if 1 in scale else (0, 1, 2)
 
 
-def _along(axes: Sequence[int], card: Card) -> list[float]:
-    wanted = [1.0] * 3
-    for axis, factor in zip(axes, card.arguments["scale"], strict=True):
-        wanted[axis] = float(factor)
-    return wanted
-
-
 def card_of(weights: str) -> Card:
     """Return the card of shipped weights or of a file, without its weights."""
-    from medacuity.checkpoint import find_weights
-
     return read_card(find_weights(weights))
 
 

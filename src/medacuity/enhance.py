@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from medacuity.atomic import scratch
 from medacuity.checkpoint import Trained, load_weights
-from medacuity.choose import Stage, plan
+from medacuity.choose import Stage, card_of, plan
 from medacuity.errors import SafetyGate, UsageError
 from medacuity.findings import describe, together, warnings_of
 from medacuity.formats import Source
@@ -103,12 +103,12 @@ def enhance(
         raise UsageError("a result with fewer voxels along an axis cannot be consistent with all")
     kernel = KERNELS[settings.weights or ""] if by_hand else cubic
     stages = () if by_hand else todo.stages
-    warned = warnings_of(volume, [stage.weights for stage in stages])
+    warned = warnings_of(volume, [card_of(stage.weights) for stage in stages])
     if settings.strict and warned:
         raise SafetyGate(warned[0])
     array, used = volume.array, []
     for stage in stages:
-        used.append(load_weights(stage.weights))
+        used.append(load_weights(stage.weights, scale=stage.scale))
         array = _run(used[-1], stage, array, settings, report)
     if array.shape != todo.size:
         array = _resized(array, todo.size, kernel, settings)
@@ -146,7 +146,7 @@ def _run(
     device = usable_device(settings.device)
     intensity = card.rule().of(array)
     scale = [1, 1, 1]
-    for axis, s in zip(stage.axes, card.arguments["scale"], strict=True):
+    for axis, s in zip(stage.axes, stage.scale, strict=True):
         scale[axis] = s
     shape = tuple(n * s for n, s in zip(array.shape, scale, strict=True))
     out = _room(shape, settings)

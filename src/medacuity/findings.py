@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from medacuity import __version__
-from medacuity.checkpoint import Trained
+from medacuity.checkpoint import Card, Trained
 from medacuity.choose import NOISY, Plan
-from medacuity.intensity import Percentile
+from medacuity.intensity import Percentile, Picture
 from medacuity.trust.consistency import Residual
 from medacuity.volume import Volume
 
@@ -36,13 +38,13 @@ def describe(
         "description": f"{verb}: {factors} times the voxels. Not for primary diagnosis.",
         "stages": [
             {"weights": trained.card.name, "sha256": trained.sha256, "axes": list(stage.axes),
-             "why": stage.why, "licence": trained.card.licence}
+             "scale": list(stage.scale), "why": stage.why, "licence": trained.card.licence}
             for stage, trained in zip(todo.stages, used, strict=False)
         ],
         "size": list(todo.size),
         "noise": round(todo.noise, 4),
         "consistency": None if found is None else _rounded(asdict(found)),
-        "warnings": warnings_of(volume, [trained.card.name for trained in used]),
+        "warnings": warnings_of(volume, [trained.card for trained in used]),
     }  # fmt: skip
 
 
@@ -84,19 +86,28 @@ def in_words(findings: dict[str, Any]) -> list[str]:
     return lines + [f"warning: {warning}" for warning in findings["warnings"]]
 
 
-def warnings_of(volume: Volume, used: Sequence[str]) -> list[str]:
-    """Return what a person must mind when these networks run on this volume."""
-    if used and volume.unit != "a.u.":
-        return [
-            f"the values are in {volume.unit}, and {used[0]} was trained on MRI: "
-            "judge the result with care, or take --model lanczos"
-        ]
-    if used and Percentile().of(volume.array).low < 0:
-        return [
-            f"the values go well below 0, and {used[0]} was trained on magnitude MRI: "
-            "judge the result with care, or take --model lanczos"
-        ]
-    return []
+def warnings_of(volume: Volume, used: Sequence[Card]) -> list[str]:
+    """Return what a person must mind when the networks of these cards run on this volume."""
+    if not used:
+        return []
+    photographic = [card.name for card in used if isinstance(card.rule(), Picture)]
+    if photographic:
+        said = "this is a scan, not a picture, and {} was trained on photographs"
+        found = "" if _is_picture(volume) else said.format(photographic[0])
+    elif volume.unit != "a.u.":
+        found = f"the values are in {volume.unit}, and {used[0].name} was trained on MRI"
+    elif Percentile().of(volume.array).low < 0:
+        found = f"the values go well below 0, and {used[0].name} was trained on magnitude MRI"
+    else:
+        found = ""
+    return [f"{found}: judge the result with care, or take --model lanczos"] if found else []
+
+
+def _is_picture(volume: Volume) -> bool:
+    """Tell whether a volume has no place in a patient: one slice, no unit, voxels of 1 mm."""
+    return (
+        volume.shape[2] == 1 and volume.unit == "a.u." and np.array_equal(volume.affine, np.eye(4))
+    )
 
 
 def _joint(hashes: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from medacuity import __version__
-from medacuity.checkpoint import load_weights, shipped
+from medacuity.checkpoint import Trained, in_short, load_weights, read_card, shipped
 from medacuity.errors import MedacuityError
 from medacuity.resize import cubic, resize
 
@@ -47,17 +47,26 @@ def _library(name: str) -> Check:
 
 
 def _weights(path: Path) -> Check:
-    """Run a network on a smooth ball: it must stay within a tenth of its brightness of cubic."""
+    """Run the networks of a file on a smooth ball.
+
+    At every factor that it serves, it must stay within a tenth of the brightness of cubic.
+    """
     name = path.name.removesuffix(".safetensors")
     try:
-        trained = load_weights(path)
+        card = read_card(path)
+        off = max(_off(load_weights(path, scale=scale)) for scale in card.served)
     except MedacuityError as error:
         return Check(name, False, error.reason)
-    arguments = trained.card.arguments
-    axes = torch.meshgrid(*[torch.linspace(-1, 1, 16)] * arguments["dims"], indexing="ij")
-    ball = torch.exp(-4 * torch.stack(axes).square().sum(0))[None, None]
+    at = " ".join(map(in_short, card.served))
+    return Check(name, off < 0.1, f"{at}: {off:.3f} off a smooth ball, {card.licence}")
+
+
+def _off(trained: Trained) -> float:
+    """Return by how much of its brightness a network's ball is off the cubic one."""
+    axes = torch.meshgrid(*[torch.linspace(-1, 1, 16)] * trained.card.arguments["dims"],
+                          indexing="ij")  # fmt: skip
+    ball = 255 * torch.exp(-4 * torch.stack(axes).square().sum(0))[None, None].numpy()
+    given = torch.from_numpy(trained.card.rule().of(ball).to_unit(ball))
     with torch.inference_mode():
-        result = trained.model(ball)
-    plain = resize(ball, result.shape[2:], cubic)
-    off = float((result - plain).abs().max())
-    return Check(name, off < 0.1, f"{off:.3f} off a smooth ball, {trained.card.licence}")
+        result = trained.model(given)
+    return float((result - resize(given, result.shape[2:], cubic)).abs().max())

@@ -10,10 +10,13 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
 
+from medacuity.checkpoint import Card, save_weights
 from medacuity.cli import main
 from medacuity.cli.talk import bytes_of, numbers
 from medacuity.errors import UsageError
+from medacuity.models import ESPCN, VDSR
 
 
 @pytest.fixture
@@ -36,6 +39,42 @@ def test_degrade_then_enhance_keeps_kind_place_and_dtype(head, tmp_path, capsys)
     np.testing.assert_allclose(last.affine, first.affine, atol=1e-5)
     assert json.loads((tmp_path / "high.json").read_text())["method"] == "sinc"
     assert "resampled by sinc" in capsys.readouterr().err
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """Return weights for x2 to x4 that add nothing: the luma comes out bicubic, like colour."""
+    arguments = {"scale": [2, 2], "dims": 2, "width": 2, "layers": 2}
+    model = VDSR(**arguments)
+    for weight in model.parameters():
+        weight.data.zero_()
+    card = Card("vdsr-photo", "VDSR", arguments, {"kind": "picture"}, scales=[[3, 3], [4, 4]])
+    path = tmp_path / "vdsr-photo.safetensors"
+    save_weights(path, model, card)
+    return path
+
+
+@pytest.mark.parametrize("size", [(32, 24), (31, 17), (1, 9), (9, 1)])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "I;16"])
+def test_pictures_come_out_as_they_went_in(photo, tmp_path, mode, size):
+    rng = np.random.default_rng(0)
+    channels = {"RGB": 3, "RGBA": 4, "LA": 2}.get(mode, 1)
+    small = np.linspace(40, 200, size[1])[:, None, None] + 20 * rng.random((*size[::-1], channels))
+    pixels = 256 * small.astype(np.uint16) if mode == "I;16" else small.astype(np.uint8)
+    Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(tmp_path / "in.png")
+    for factor in (2, 3):
+        words = ["enhance", str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png")]
+        assert main([*words, "--model", str(photo), "--scale", str(factor)]) == 0
+        with Image.open(tmp_path / "out.png") as result:
+            assert result.mode == mode
+            larger = tuple(n if n == 1 else factor * n for n in size)
+            assert result.size == larger
+            for band, plane in zip(result.split(), np.moveaxis(pixels, 2, 0), strict=True):
+                plain = Image.fromarray(plane.astype(np.float32)).resize(larger, Image.BICUBIC)
+                level = 256 if mode == "I;16" else 1
+                off = np.asarray(band, np.float64) - np.asarray(plain)
+                inner = tuple(slice(6, -6) if n > 12 else slice(None) for n in off.shape)
+                assert np.abs(off[inner]).max() <= (1.5 if min(size) > 1 else 12) * level
 
 
 def test_findings_go_to_stdout_and_talk_to_stderr(head, tmp_path, capsys):
@@ -122,18 +161,19 @@ def test_asked_to_end_it_leaves_nothing_behind(tmp_path):
         (["evaluate", "IN", "--method", "nothing"], 2),
         (["evaluate", "IN", "--factor", "1.3"], 2),
         (["enhance", "IN", "-o", "OUT.nii.gz", "--device", "tpu"], 2),
+        (["enhance", "IN", "-o", "OUT.nii.gz", "--model", "PHOTO", "--strict"], 10),
         (["enhance", "IN", "-o", "OUT.nii.gz", "--scale", "2x2x0.5", "--consistent"], 2),
         (["degrade", "slice-profile", "IN", "-o", "OUT.nii.gz", "--thickness", "0"], 2),
         (["nonsense"], 2),
     ],
 )
 def test_refusals_are_one_line_with_a_code_and_leave_nothing(
-    head, tmp_path, capsys, arguments, code
+    head, photo, tmp_path, capsys, arguments, code
 ):
     text = tmp_path / "text.nii"
     text.write_text("not a scan")
     before = {p: p.read_bytes() for p in tmp_path.iterdir()}
-    places = {"IN": head, "TEXT": text, "OUT": tmp_path / "out"}
+    places = {"IN": head, "TEXT": text, "PHOTO": photo, "OUT": tmp_path / "out"}
     words = [str(places.get(a, a)).replace("OUT", str(tmp_path / "out")) for a in arguments]
     assert main(words) == code
     said = capsys.readouterr().err.strip()
@@ -177,6 +217,26 @@ def test_models_and_doctor_speak_of_the_shipped_weights(capsys):
     assert json.loads(capsys.readouterr().out)["network"] == "AcuityNet"
     assert main(["doctor"]) == 0
     assert "FAIL" not in capsys.readouterr().out
+
+
+def test_models_and_doctor_speak_of_every_factor_a_file_serves(
+    photo, tmp_path, capsys, monkeypatch
+):
+    assert main(["models", "info", str(photo)]) == 0
+    assert json.loads(capsys.readouterr().out)["served"] == [[2, 2], [3, 3], [4, 4]]
+    arguments = {"scale": [2, 2], "dims": 2, "width": 2}
+    card = Card("claims", "ESPCN", arguments, {"kind": "picture"}, scales=[[3, 3]])
+    claims = tmp_path / "claims.safetensors"
+    save_weights(claims, ESPCN(**arguments), card)
+    files = {"vdsr-photo": photo, "claims": claims}
+    for module in ("choose", "selftest"):
+        monkeypatch.setattr(f"medacuity.{module}.shipped", lambda: files)
+    assert main(["models", "list"]) == 0
+    assert "vdsr-photo           x2 x3 x4" in capsys.readouterr().out
+    assert main(["doctor"]) != 0
+    said = capsys.readouterr().out
+    assert "x2 x3 x4: 0.000 off a smooth ball" in said
+    assert "FAIL claims: its weights do not fit ESPCN at x3" in said
 
 
 @pytest.mark.parametrize(

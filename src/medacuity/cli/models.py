@@ -14,9 +14,10 @@ app = typer.Typer(help="Weights: what is shipped, and what a file says of itself
 def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """List the shipped weights."""
+    """List the shipped weights, the factors each serves, and what it is for."""
     from dataclasses import asdict
 
+    from medacuity.checkpoint import in_short
     from medacuity.choose import available
 
     cards = available()
@@ -24,7 +25,8 @@ def list_models(
         show_json([asdict(card) for card in cards.values()])
         return
     for name, card in cards.items():
-        print(f"{name:20s} {card.task}{', noisy input' if card.noise[1] else ''}")
+        served = " ".join(map(in_short, card.served))
+        print(f"{name:20s} {served:9s} {card.task}{', noisy input' if card.noise[1] else ''}")
 
 
 @app.command()
@@ -37,4 +39,5 @@ def info(
     from medacuity.checkpoint import file_sha256, find_weights, read_card
 
     path = find_weights(name)
-    show_json(asdict(read_card(path)) | {"sha256": file_sha256(path)})
+    card = read_card(path)
+    show_json(asdict(card) | {"served": card.served, "sha256": file_sha256(path)})

@@ -1,6 +1,7 @@
 """Does the result, pushed back through the physics, still explain what was measured?
 
-``A`` is the way the scanner is taken to have made the input: a k-space crop or a block mean.
+``A`` is the way the scanner is taken to have made the input: a k-space crop, a block mean, or
+the bicubic reduction by which the super-resolution papers make their small pictures.
 ``A z - y`` is what the result ``z`` fails to explain of the measurement ``y``; a projection
 takes it out again, and leaves untouched what the measurement says nothing about.
 """
@@ -13,10 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from medacuity.physics.kspace import kspace_crop, zero_fill
 from medacuity.physics.sampling import area, block_mean
-from medacuity.resize import resize
+from medacuity.resize import Band, cubic, resize
 
 ROUNDS = 30  # of conjugate gradients, at most; whole factors need one to four
 SETTLED = 1e-5  # of the measurement left unexplained: stop
@@ -44,6 +46,15 @@ def _factor(x: Tensor, size: Sequence[int]) -> list[float]:
     return [old / new for old, new in zip(x.shape[2:], size, strict=True)]
 
 
+def cubic_back(inputs: int, outputs: int, start: int, stop: int) -> Band:
+    """The adjoint of `cubic` as a kernel: rows of its transpose, times the factor."""
+    made = cubic(outputs, inputs, 0, inputs)
+    rows = F.pad(made.rows, (made.first, outputs - made.last))[:, start:stop].T
+    used = rows.abs().sum(0).nonzero()
+    first, last = (int(used.min()), int(used.max()) + 1) if len(used) else (0, 1)
+    return Band(first, last, rows[:, first:last] * (outputs / inputs))
+
+
 KSPACE = Scanner(
     "kspace",
     lambda x, size: kspace_crop(x, factor=_factor(x, size)),
@@ -56,7 +67,13 @@ BLOCK_MEAN = Scanner(
     lambda y, size: resize(y, size, area),
     local=True,
 )
-SCANNERS = {scanner.name: scanner for scanner in (KSPACE, BLOCK_MEAN)}
+BICUBIC = Scanner(
+    "bicubic",
+    lambda x, size: resize(x, size, cubic),
+    lambda y, size: resize(y, size, cubic_back),
+    local=False,
+)
+SCANNERS = {scanner.name: scanner for scanner in (KSPACE, BLOCK_MEAN, BICUBIC)}
 
 
 @dataclass(frozen=True)
