@@ -3,6 +3,7 @@
 - ``pixel_shuffle`` is torch's in 2D, and its own inverse by hand in 3D with uneven scales.
 - ``conv`` keeps sizes, ``unconv`` multiplies them by its stride; both refuse other dims by name.
 - ``unconv_by_phases`` is torch's transposed convolution, its gradients included.
+- ``norm`` is torch's batch normalisation, and its state holds floats only.
 - ``counts`` takes a series of whole numbers of the right length, or says what it got.
 - ``per_axis`` gives one whole number per axis or says what it got.
 - ``along`` is a matrix product along one axis; ``pad_to_multiple`` repeats the far edge.
@@ -18,6 +19,7 @@ from medacuity.nd import (
     channels_last,
     conv,
     counts,
+    norm,
     pad_to_multiple,
     per_axis,
     pixel_shuffle,
@@ -95,6 +97,24 @@ def test_other_dims_are_refused_by_name(dims):
 def test_even_kernels_are_refused():
     with pytest.raises(ValueError, match=r"kernel must be odd .*, got 4"):
         conv(2, 1, 1, 4)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_normalisation_counts_no_batches(dims):
+    torch.manual_seed(0)
+    layer, torchs = norm(dims, 3), {2: torch.nn.BatchNorm2d, 3: torch.nn.BatchNorm3d}[dims](3)
+    for _ in range(3):
+        x = torch.rand(4, 3, *(5, 6, 4)[:dims])
+        assert torch.equal(layer(x), torchs(x))
+    assert all(value.is_floating_point() for value in layer.state_dict().values())
+    plain = {name: value.clone() for name, value in layer.state_dict().items()}
+    for state in (plain, torchs.state_dict(), layer.state_dict()):
+        again = norm(dims, 3)
+        again.load_state_dict(state)
+        assert torch.equal(again.eval()(x), torchs.eval()(x))
+        torchs.train()
+    with pytest.raises(RuntimeError, match="running_mean"):
+        norm(dims, 3).load_state_dict({"weight": torch.ones(3), "bias": torch.zeros(3)})
 
 
 def test_beyond_the_edges_lie_zeros_or_the_nearest_voxel():

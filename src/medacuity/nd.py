@@ -16,6 +16,10 @@ UNCONV: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
     3: nn.ConvTranspose3d,
 }
 CONVOLVE: dict[int, Any] = {2: F.conv2d, 3: F.conv3d}
+NORM: dict[int, type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {
+    2: nn.BatchNorm2d,
+    3: nn.BatchNorm3d,
+}
 
 LAYOUTS = {2: torch.channels_last, 3: torch.channels_last_3d}
 """Orders of a tensor's numbers in memory, with the channels of a voxel side by side."""
@@ -51,6 +55,23 @@ def unconv(
     return layer
 
 
+def norm(dims: int, width: int) -> nn.BatchNorm2d | nn.BatchNorm3d:
+    """Return a batch normalisation whose state holds floats only: it does not count batches.
+
+    The running averages take a tenth of every batch, for which no count is needed.
+    """
+    _check_dims(dims)
+    layer = NORM[dims](width)
+    layer.num_batches_tracked = None
+    layer.register_load_state_dict_pre_hook(_drop_count)  # type: ignore[no-untyped-call]
+    return layer
+
+
+def _drop_count(_: nn.Module, state: dict[str, Any], prefix: str, *__: Any) -> None:
+    """Torch adds the count to a state without one, and would then not know where to put it."""
+    state.pop(f"{prefix}num_batches_tracked", None)
+
+
 def unconv_by_phases(layer: nn.ConvTranspose2d | nn.ConvTranspose3d, x: Tensor) -> Tensor:
     """Return ``layer(x)`` of a layer of `unconv`, faster where its kernel is wide.
 
@@ -84,7 +105,8 @@ def _phases(weight: Tensor, axis: int, stride: int, pad: int, span: range) -> Te
     taps = torch.arange(stride)[:, None] + pad - stride * torch.arange(span.start, span.stop)
     taps = torch.where((taps >= 0) & (taps < k), taps, k).to(weight.device)
     padded = torch.cat([weight, torch.zeros_like(weight.narrow(axis, 0, 1))], axis)
-    return padded.index_select(axis, taps.flatten()).unflatten(axis, taps.shape)
+    gathered = padded.index_select(axis, taps.flatten())
+    return gathered.reshape(*weight.shape[:axis], stride, len(span), *weight.shape[axis + 1 :])
 
 
 def per_axis(value: int | Sequence[int], dims: int) -> tuple[int, ...]:

@@ -1,14 +1,15 @@
 """The networks of the papers have the papers' number of weights.
 
-Counted by others for RGB (EDSR) and luma (ESPCN, FSRCNN), biases and slopes included; built
-without memory, on the meta device.
+Counted by others for RGB (EDSR, RCAN, SRResNet) and luma (ESPCN, FSRCNN, SRCNN, VDSR), biases
+and slopes included; built without memory, on the meta device. Further, what a paper says of its
+network and no contract asks: how it starts, what it adds, what it normalises by.
 """
 
 import pytest
 import torch
 from torch import nn
 
-from medacuity.models import EDSR, ESPCN, FSRCNN
+from medacuity.models import EDSR, ESPCN, FSRCNN, RCAN, SRCNN, VDSR, Cubic, SRResNet
 
 
 def weights(network: type[nn.Module], **arguments: object) -> int:
@@ -39,6 +40,102 @@ def test_espcn(scale, published):
 def test_fsrcnn(scale):
     assert weights(FSRCNN, scale=scale) == 12_809
     assert weights(FSRCNN, scale=scale, features=32, shrunk=5, mappings=1) == 4_086
+
+
+@pytest.mark.parametrize(
+    ("kernels", "published"), [((9, 1, 5), 8_129), ((9, 3, 5), 24_513), ((9, 5, 5), 57_281)]
+)
+def test_srcnn(kernels, published):
+    assert weights(SRCNN, scale=3, kernels=kernels) == published
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_vdsr(scale):
+    assert weights(VDSR, scale=scale) == 665_921
+
+
+@pytest.mark.parametrize(("scale", "published"), [(2, 1_399_637), (4, 1_547_350)])
+def test_srresnet(scale, published):
+    assert weights(SRResNet, scale=scale, channels=3) == published
+
+
+@pytest.mark.parametrize(
+    ("scale", "published"), [(2, 15_444_643), (3, 15_629_283), (4, 15_592_355)]
+)
+def test_rcan(scale, published):
+    assert weights(RCAN, scale=scale, channels=3) == published
+
+
+@pytest.mark.parametrize(
+    ("network", "halo"),
+    [(SRCNN(scale=1, dims=2), 6), (SRCNN(scale=1, dims=2, kernels=(9, 5, 5)), 8),
+     (VDSR(scale=1, dims=2, width=1), 20)],
+)  # fmt: skip
+def test_enlarged_already_the_receptive_fields_are_the_papers(network, halo):
+    assert network.halo == halo  # 13, 17 and 41 pixels wide
+
+
+@pytest.mark.parametrize("network", [SRCNN, VDSR])
+def test_enlarging_inside_is_enlarging_before(network):
+    torch.manual_seed(0)
+    inside = network(scale=(2, 3), dims=2)
+    before = network(scale=1, dims=2)
+    before.load_state_dict(inside.state_dict())
+    x = torch.rand(1, 1, 7, 6)
+    assert torch.equal(inside(x), before(Cubic(scale=(2, 3), dims=2)(x)))
+
+
+def test_srcnn_starts_silent_and_repeats_the_border():
+    torch.manual_seed(0)
+    model = SRCNN(scale=1, dims=2)
+    assert model(torch.rand(1, 1, 16, 16)).abs().max() < 1e-3
+    for weight in model.parameters():
+        torch.nn.init.ones_(weight)
+    grey = model(torch.full((1, 1, 16, 16), 0.5))
+    assert torch.allclose(grey, grey[0, 0, 8, 8], rtol=1e-5)
+
+
+def test_vdsr_starts_as_he_drew_it():
+    torch.manual_seed(0)
+    model = VDSR(scale=2, dims=2)
+    first, middle = model.body[0], model.body[2]
+    assert float(first.weight.detach().std()) == pytest.approx((2 / 9) ** 0.5, rel=0.1)
+    assert float(middle.weight.detach().std()) == pytest.approx((2 / 576) ** 0.5, rel=0.02)
+    assert not any(weight.any() for weight in model.parameters() if weight.ndim == 1)
+
+
+def test_vdsr_adds_to_the_cubic_enlargement():
+    model = VDSR(scale=3, dims=2, width=2, layers=3)
+    torch.nn.init.zeros_(model.body[-1].weight)
+    x = torch.rand(1, 1, 6, 5)
+    assert torch.equal(model(x), Cubic(scale=3, dims=2)(x))
+
+
+def test_srresnet_normalises_by_the_batch_in_training_only():
+    torch.manual_seed(0)
+    model = SRResNet(scale=2, dims=2, width=4, blocks=1)
+    x = torch.rand(2, 1, 6, 6)
+    other = torch.cat([x[:1], 5 + x[1:]])
+    assert not torch.allclose(model(x)[0], model(other)[0])
+    model.eval()
+    torch.testing.assert_close(model(x)[0], model(other)[0])
+
+
+def test_rcan_refuses_an_attention_without_features():
+    with pytest.raises(ValueError, match="reduction must be at most width, 8, got 16"):
+        RCAN(scale=2, dims=2, width=8)
+
+
+def test_rcans_attention_looks_at_the_mean_alone():
+    torch.manual_seed(0)
+    attention = RCAN(scale=2, dims=2, width=8, groups=1, blocks=1, reduction=2)
+    attention = attention.body.body[0].body[0].body[-1]
+    x = torch.rand(2, 8, 5, 6)
+    weights_of = attention(x) / x  # (B, C, H, W)
+    assert weights_of.std((2, 3)).max() < 1e-5
+    assert ((weights_of > 0) & (weights_of < 1)).all()
+    shuffled = x.flatten(2)[..., torch.randperm(30)].unflatten(2, (5, 6))
+    torch.testing.assert_close((attention(shuffled) / shuffled)[..., 0, 0], weights_of[..., 0, 0])
 
 
 def test_edsrs_residual_factor_is_used():

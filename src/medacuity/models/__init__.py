@@ -9,13 +9,17 @@ from medacuity.models.fsrcnn import FSRCNN
 from medacuity.models.interpolation import Cubic, Lanczos, Linear, Nearest, Sinc, Spline
 from medacuity.models.lapsrn import LapSRN
 from medacuity.models.mslapsrn import MSLapSRN
+from medacuity.models.rcan import RCAN
 from medacuity.models.srcnn import SRCNN
+from medacuity.models.srresnet import SRResNet
 from medacuity.models.vdsr import VDSR
 
 NETWORKS: dict[str, type[nn.Module]] = {
     network.__name__: network
-    for network in (AcuityNet, EDSR, ESPCN, FSRCNN, LapSRN, MSLapSRN, SRCNN, VDSR)
-}
+    for network in (
+        AcuityNet, EDSR, ESPCN, FSRCNN, LapSRN, MSLapSRN, RCAN, SRCNN, SRResNet, VDSR,
+    )
+}  # fmt: skip
 """What a weight file may name: the only list to extend."""
 
 INTERPOLATIONS: dict[str, type[nn.Module]] = {
@@ -34,6 +38,7 @@ __all__ = [
     "FSRCNN",
     "INTERPOLATIONS",
     "NETWORKS",
+    "RCAN",
     "SRCNN",
     "VDSR",
     "AcuityNet",
@@ -43,6 +48,7 @@ __all__ = [
     "Linear",
     "MSLapSRN",
     "Nearest",
+    "SRResNet",
     "Sinc",
     "Spline",
 ]
