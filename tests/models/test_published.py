@@ -1,6 +1,6 @@
 """The networks of the papers have the papers' number of weights.
 
-Counted by others for RGB (EDSR, RCAN, SRResNet) and luma (ESPCN, FSRCNN, SRCNN, VDSR), biases
+Counted by others for RGB (EDSR, RCAN, SRResNet) and luma (all the rest), biases
 and slopes included; built without memory, on the meta device. Further, what a paper says of its
 network and no contract asks: how it starts, what it adds, what it normalises by.
 """
@@ -9,7 +9,18 @@ import pytest
 import torch
 from torch import nn
 
-from medacuity.models import EDSR, ESPCN, FSRCNN, RCAN, SRCNN, VDSR, Cubic, SRResNet
+from medacuity.models import (
+    EDSR,
+    ESPCN,
+    FSRCNN,
+    RCAN,
+    SRCNN,
+    VDSR,
+    Cubic,
+    LapSRN,
+    MSLapSRN,
+    SRResNet,
+)
 
 
 def weights(network: type[nn.Module], **arguments: object) -> int:
@@ -136,6 +147,27 @@ def test_rcans_attention_looks_at_the_mean_alone():
     assert ((weights_of > 0) & (weights_of < 1)).all()
     shuffled = x.flatten(2)[..., torch.randperm(30)].unflatten(2, (5, 6))
     torch.testing.assert_close((attention(shuffled) / shuffled)[..., 0, 0], weights_of[..., 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("published", "arguments"),
+    [
+        (407_441, {"scale": 2}),
+        (814_242, {"scale": 4}),
+        (814_242, {"scale": 3}),  # x4, reduced
+        (1_221_043, {"scale": 8}),
+        (667_123, {"scale": 8, "convolutions": 5}),
+        (871_586, {"scale": 4, "kernel": 4}),
+    ],
+)
+def test_lapsrn(published, arguments):
+    assert weights(LapSRN, **arguments) == published
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+@pytest.mark.parametrize("recursions", [2, 5, 8])
+def test_mslapsrn_whatever_the_factor_and_the_recursions(scale, recursions):
+    assert weights(MSLapSRN, scale=scale, recursions=recursions) == 222_801
 
 
 def test_edsrs_residual_factor_is_used():
