@@ -167,8 +167,8 @@ def enlarged_image(layer: nn.Module, image: Tensor, step: Sequence[int]) -> Tens
 def reach(scale: Sequence[int], *, convolutions: int, kernel: int) -> int:
     """Return how many input voxels away the features of an output voxel still see.
 
-    The image branch sees less: its kernel reaches no further than that of the features, and no
-    convolutions follow.
+    The image branch sees no further: its kernel may be the wider one, by a voxel, but the
+    features pass a residual and at least one convolution as well.
     """
     return max(
         _reach_along(s, [step[axis] for step in doublings(scale)], convolutions, kernel)
