@@ -64,6 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 INSIDE_TRAINING = [
     {"cases", "variety", "snapshots"},
+    {"pictures"},
     {"learners"},
     {"pairs"},
     {"fit", "watch"},

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from medacuity.errors import MalformedInput, SafetyGate, StorageError
 from medacuity.intensity import Percentile
 from medacuity.models import AcuityNet
 from medacuity.training import run as module
+from medacuity.training.learners.supervised import paired
 from medacuity.training.recipes import RECIPES
 from medacuity.training.run import resume_run, start_run, warm_start
 
@@ -216,7 +218,7 @@ def test_a_run_of_nothing_finite_stops_and_writes_no_weights(home, tmp_path, mon
 
     recipe = tiny()
     hopeless = replace(recipe, steps=40)
-    hopeless.learner.keywords["loss"] = broken
+    hopeless.learner.keywords["objective"] = partial(paired, loss=broken)
     monkeypatch.setitem(RECIPES, "tiny", hopeless)
     with pytest.raises(SafetyGate):
         start_run(tmp_path / "run", settings(home, hopeless, save_every=100), quiet)

@@ -151,7 +151,7 @@ class _Log:
         return Card(
             name=recipe.weights,
             network=recipe.model.func.__name__,
-            arguments=recipe.model.keywords | {"scale": recipe.serves[0] if recipe.serves else recipe.scale},
+            arguments=recipe.model.keywords | {"scale": (recipe.serves or (recipe.scale,))[0]},
             scales=[list(scale) for scale in recipe.serves[1:]],
             intensity=rule_as_json(recipe.intensity),
             task=recipe.task,
@@ -160,11 +160,16 @@ class _Log:
             data=settings.data,
             licence=settings.licence,
             training={
-                "recipe": recipe.name, "steps": settings.steps, "batch": settings.batch, "seed": settings.seed,
-                "start": settings.start,
+                "recipe": recipe.name, "steps": settings.steps, "batch": settings.batch,
+                "seed": settings.seed, "start": settings.start, "seconds": self._seconds(),
                 "validation_gain_over_cubic_db": round(gain, 2),
             },
         )  # fmt: skip
+
+    def _seconds(self) -> int:
+        """Return how long all steps took, by those that were logged."""
+        logged = [float(row["seconds"]) for row in self.rows]
+        return round(sum(logged) / len(logged) * self.settings.steps)
 
 
 def _build(

@@ -32,8 +32,11 @@ def paired(model: nn.Module, batch: Batch, *, loss: Loss, border: int = 0) -> Te
         border: Voxels of the target's border left out: where a network without padding has
             no result.
     """
-    inside = (..., *[slice(border, n - border) for n in batch.target.shape[2:]])
-    return loss(model(batch.input).float()[inside], batch.target[inside])
+    prediction, target = model(batch.input).float(), batch.target
+    for axis in range(2, target.ndim):
+        inside = target.shape[axis] - 2 * border
+        prediction, target = (x.narrow(axis, border, inside) for x in (prediction, target))
+    return loss(prediction, target)
 
 
 def pyramid(model: nn.Module, batch: Batch, *, loss: Loss) -> Tensor:

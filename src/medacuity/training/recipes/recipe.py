@@ -38,7 +38,7 @@ class Recipe:
     task: str = ""
     """One line: what goes in and what comes out."""
     measured_by: str = "kspace"
-    """How the scanner is taken to have made the input: ``"kspace"`` or ``"block mean"``."""
+    """How the input is taken to have been made: ``"kspace"``, ``"block mean"``, ``"bicubic"``."""
     noise: tuple[float, float] = (0.0, 0.0)
     """Range of noise it is made for, over the brightness of the input."""
     intensity: Rule = field(default_factory=Percentile)
