@@ -1,7 +1,8 @@
 """The loop: the only one."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from medacuity.errors import SafetyGate
@@ -34,19 +35,17 @@ def fit(
         steps: Number of the last step.
         start: Steps taken already.
         report: Told the number of steps taken and what the step logged, with the seconds it
-            took and the share of them that went into loading.
+            took and the share of them spent waiting for the batch.
 
     Raises:
         SafetyGate: More than ten steps in a row were not finite; the weights are those before.
     """
     broken = 0
-    for step in range(start, steps):
+    for step, batch, waited in _ahead(batches, range(start, steps)):
         began = time.perf_counter()
-        batch = batches(step)
-        loaded = time.perf_counter()
         logged = learner.step(batch)
-        seconds = time.perf_counter() - began
-        logged |= {"seconds": seconds, "loading": (loaded - began) / seconds}
+        seconds = waited + time.perf_counter() - began
+        logged |= {"seconds": seconds, "loading": waited / seconds}
         broken = broken + 1 if logged.get("skipped") else 0
         if broken > PATIENCE:
             raise SafetyGate(
@@ -54,3 +53,19 @@ def fit(
                 "the last checkpoint is sound: lower the rate and resume"
             )
         report(step + 1, logged)
+
+
+def _ahead(
+    batches: Callable[[int], Any], steps: Sequence[int]
+) -> Iterator[tuple[int, Any, float]]:
+    """Yield each step with its batch and the seconds waited for it; the next is drawn meanwhile.
+
+    A batch depends on its number alone, so that drawing it early changes nothing.
+    """
+    with ThreadPoolExecutor(1) as loader:
+        coming = loader.submit(batches, steps[0]) if steps else None
+        for step in steps:
+            began = time.perf_counter()
+            batch = coming.result() if coming else None
+            coming = loader.submit(batches, step + 1) if step + 1 in steps else None
+            yield step, batch, time.perf_counter() - began
