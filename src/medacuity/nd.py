@@ -37,8 +37,9 @@ def conv(
         raise ValueError(f"kernel must be odd so that sizes are kept, got {kernel}")
     kind: Any = CONV[dims]
     layer: nn.Conv2d | nn.Conv3d = kind(
-        inputs, outputs, kernel, padding=kernel // 2, bias=bias, padding_mode=edges
-    )
+        inputs, outputs, kernel, padding=kernel // 2, bias=bias,
+        padding_mode=edges if kernel > 1 else "zeros",  # torch would copy, to add nothing
+    )  # fmt: skip
     return layer
 
 
