@@ -32,7 +32,7 @@ from medacuity.volume import Volume
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "medacuity"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if not p.name.startswith("__"))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)#\s]+)(?:#([^)]*))?\)")
@@ -152,7 +152,8 @@ def test_every_option_is_documented() -> None:
 
 
 def test_every_network_and_weight_file_has_its_words() -> None:
-    words = (ROOT / "docs" / "weights.md").read_text()
+    pages = [ROOT / "docs" / "weights.md", *(ROOT / "docs" / "networks").glob("*.md")]
+    words = "\n".join(page.read_text() for page in pages)
     names = {*NETWORKS, *RECIPES, *shipped()}
     assert [name for name in sorted(names) if f"`{name}`" not in words] == []
 

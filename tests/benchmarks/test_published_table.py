@@ -6,6 +6,7 @@ be so and never drawn; a run says how much of the paper's it is; and the index o
 tells the numbers that are counted here.
 """
 
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from medacuity.models import (
     RCAN,
     SRCNN,
     VDSR,
+    AcuityNet,
     LapSRN,
     MSLapSRN,
     SRResNet,
@@ -184,3 +186,36 @@ def test_any_folder_of_pictures_is_measured_without_published_figures(
 def test_a_set_that_is_not_there_is_named(tmp_path):
     with pytest.raises(StorageError, match="Set99"):
         find_set(tmp_path, "Set99")
+
+
+PAGES = {
+    "SRCNN 9-1-5": "srcnn", "SRCNN 9-5-5": "srcnn", "MS-LapSRN": "lapsrn", "EDSR-baseline": "edsr",
+}  # fmt: skip
+"""Networks whose page does not bear their name."""
+
+
+def test_pages_tell_what_was_published():
+    for paper in published.PUBLISHED:
+        name = PAGES.get(paper.network, paper.network.lower())
+        words = (ROOT / "docs" / "networks" / f"{name}.md").read_text()
+        for figure in (paper.set5, paper.set14):
+            assert figure.replace("?", " (unverified)") in words, (paper.network, figure)
+
+
+def test_the_index_tells_what_is_counted():
+    index = (ROOT / "docs" / "networks" / "README.md").read_text()
+    lines = re.findall(r"^\| \[(.+?)\].*?\|.*?\| ([\d,]+) \| ([\d,]+) \|", index, re.MULTILINE)
+    told = {name: tuple(int(n.replace(",", "")) for n in numbers) for name, *numbers in lines}
+    colour = {
+        "SRResNet": SRResNet, "EDSR-baseline": EDSR, "EDSR": EDSR_LARGE, "RCAN": RCAN,
+    }  # fmt: skip
+    luma = {
+        "SRCNN": SRCNN, "FSRCNN": FSRCNN, "ESPCN": ESPCN, "VDSR": VDSR, "LapSRN": LapSRN,
+        "MS-LapSRN": MSLapSRN, "AcuityNet": AcuityNet,
+    }  # fmt: skip
+    assert set(told) == {*colour, *luma}
+    for name, make in luma.items():
+        assert told[name] == (parameters(make, 4), round(multiply_adds(make, 4)))
+    counted = {make: numbers for make, factor, _, *numbers in COUNTED if factor == 4}
+    for name, make in colour.items():
+        assert told[name] == tuple(reversed(counted[make]))
