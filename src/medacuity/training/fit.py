@@ -55,9 +55,7 @@ def fit(
         report(step + 1, logged)
 
 
-def _ahead(
-    batches: Callable[[int], Any], steps: Sequence[int]
-) -> Iterator[tuple[int, Any, float]]:
+def _ahead(batches: Callable[[int], Any], steps: Sequence[int]) -> Iterator[tuple[int, Any, float]]:
     """Yield each step with its batch and the seconds waited for it; the next is drawn meanwhile.
 
     A batch depends on its number alone, so that drawing it early changes nothing.

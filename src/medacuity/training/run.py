@@ -177,6 +177,8 @@ def _build(
 ) -> tuple[nn.Module, Learner]:
     torch.manual_seed(recipe.seed)  # the only place where weights are drawn
     model = channels_last(recipe.model(), recipe.dims).to(settings.device)
+    if recipe.draw:
+        recipe.draw(model)
     if start:
         warm_start(model, load_weights(start).model)
     trained = nn.parallel.DistributedDataParallel(model) if processes > 1 else model

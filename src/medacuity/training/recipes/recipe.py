@@ -1,9 +1,12 @@
 """A recipe: parts not built yet, and the few numbers worth changing."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+
+from torch import nn
 
 from medacuity.intensity import Percentile, Rule
 from medacuity.training.variety import Draw
@@ -33,6 +36,8 @@ class Recipe:
     """Times each case is degraded, differently each time."""
     seed: int = 0
     """Decides every draw."""
+    draw: Callable[[nn.Module], None] | None = None
+    """Draws the weights anew where a network's own way starts too slowly for a short run."""
     start: str | None = None
     """Weights to start from: the name of a shipped one; none starts from nothing."""
     task: str = ""
