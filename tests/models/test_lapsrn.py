@@ -103,7 +103,7 @@ def test_weights_of_a_larger_factor_serve_a_smaller_one(network, less, more):
     little.load_state_dict(ours)
     x = torch.rand(1, 1, 7, 6)
     with torch.no_grad():
-        for fine, coarse in zip(large(x, levels=True), little(x, levels=True), strict=False):
+        for fine, coarse in zip(large(x, levels=3), little(x, levels=2), strict=False):
             assert torch.equal(fine, coarse)
         assert little(x).shape == (1, 1, 7 * less, 6 * less)
 
@@ -115,7 +115,7 @@ def test_three_is_four_reduced(network):
     x = torch.rand(1, 1, 8, 5)
     with torch.no_grad():
         np.testing.assert_array_equal(three(x), resize(four(x), (24, 5), cubic))
-        assert [level.shape[2:] for level in three(x, levels=True)] == [(16, 5), (32, 5)]
+        assert [level.shape[2:] for level in three(x, levels=2)] == [(16, 5), (32, 5)]
 
 
 @BOTH
@@ -123,7 +123,7 @@ def test_levels_come_coarse_to_fine_in_full_precision(network):
     model = small(network, (4, 2))
     x = torch.rand(2, 1, 5, 6)
     with torch.autocast("cpu", torch.bfloat16):
-        pyramid, finest = model(x, levels=True), model(x)
+        pyramid, finest = model(x, levels=2), model(x)
     assert [level.shape for level in pyramid] == [(2, 1, 10, 12), (2, 1, 20, 12)]
     assert all(level.dtype == torch.float32 for level in pyramid)
     assert torch.equal(pyramid[-1], finest)
@@ -145,7 +145,7 @@ def test_half_precision_leaves_the_image_branch_exact(network):
 @BOTH
 def test_every_level_has_its_gradient(network):
     model = small(network, 8)
-    coarse, *finer = model(torch.rand(1, 1, 6, 6), levels=True)
+    coarse, *finer = model(torch.rand(1, 1, 6, 6), levels=2)
     assert len(finer) == 2
     coarse.square().sum().backward(retain_graph=True)
     assert float(model.head.weight.grad.abs().sum()) > 0

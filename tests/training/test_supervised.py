@@ -19,12 +19,12 @@ from torch import nn
 from training_makers import head
 
 from medacuity import losses
-from medacuity.models import ESPCN, AcuityNet
+from medacuity.models import ESPCN, AcuityNet, MSLapSRN
 from medacuity.nd import channels_last
 from medacuity.physics.sampling import block_mean
 from medacuity.resize import cubic, resize
 from medacuity.training.learners.descent import adam
-from medacuity.training.learners.supervised import Batch, Supervised, paired, pyramid
+from medacuity.training.learners.supervised import Batch, Supervised, paired, pyramid, pyramids
 
 
 def batch(step: int, dims: int = 2) -> Batch:
@@ -175,14 +175,29 @@ class Levels(nn.Module):
         size = [n // 2 for n in target.shape[2:]]
         self.right = [resize(target, size, cubic), target]
 
-    def forward(self, x: torch.Tensor, *, levels: bool) -> list[torch.Tensor]:
+    def forward(self, x: torch.Tensor, *, levels: int) -> list[torch.Tensor]:
+        assert levels == 2
         return [right + wrong for right, wrong in zip(self.right, self.wrong, strict=True)]
 
 
 def test_every_level_of_a_pyramid_counts_once():
-    one = batch(0)
-    loss = pyramid(Levels(one.target), one, loss=losses.l1)
-    assert float(loss) == pytest.approx(0.3, rel=1e-4)
+    target = batch(0).target
+    given = resize(target, [n // 4 for n in target.shape[2:]], cubic)
+    loss = pyramid(Levels(target), Batch(given, target), loss=losses.l1)
+    assert float(loss.detach()) == pytest.approx(0.3, rel=1e-4)
+
+
+def test_one_pyramid_learns_several_factors_from_one_batch():
+    model = MSLapSRN(scale=8, dims=2, width=4, convolutions=1, recursions=1)
+    target = torch.rand(6, 1, 16, 16)
+    together = pyramids(model, Batch(target, target), loss=losses.l1, factors=(2, 4, 8))
+    alone = 0.0
+    for factor, some in zip((2, 4, 8), target.chunk(3), strict=True):
+        given = resize(some, [16 // factor] * 2, cubic)
+        network = MSLapSRN(scale=factor, dims=2, width=4, convolutions=1, recursions=1)
+        network.load_state_dict(model.state_dict())
+        alone += float(pyramid(network, Batch(given, some), loss=losses.l1).detach()) / 3
+    assert float(together.detach()) == pytest.approx(alone, rel=1e-5)
 
 
 def test_statistics_of_batch_norm_survive_a_batch_that_is_not_finite():

@@ -81,7 +81,7 @@ class LapSRN(nn.Module):
         >>> x = torch.rand(1, 1, 16, 16)
         >>> model(x).shape
         torch.Size([1, 1, 64, 64])
-        >>> [tuple(level.shape[2:]) for level in model(x, levels=True)]
+        >>> [tuple(level.shape[2:]) for level in model(x, levels=2)]
         [(32, 32), (64, 64)]
     """
 
@@ -105,8 +105,8 @@ class LapSRN(nn.Module):
         )
         initialise(self, self.head)
 
-    def forward(self, x: Tensor, *, levels: bool = False) -> Tensor | list[Tensor]:
-        """Return ``x`` enlarged by ``scale``; or all ``levels``, coarse to fine, for the loss.
+    def forward(self, x: Tensor, *, levels: int = 0) -> Tensor | list[Tensor]:
+        """Return ``x`` enlarged by ``scale``; or the first ``levels``, for the loss.
 
         The levels are powers of two, so that at x3 the last one is x4. They come out of here
         rather than of a method of their own, because distributed training wraps `forward`.
@@ -114,7 +114,7 @@ class LapSRN(nn.Module):
         image = x.to(self.head.weight.dtype)
         features = self.active(self.head(x))
         pyramid = []
-        for level in self.levels:
+        for level in self.levels[: levels or None]:
             features, image = level(features, image)
             pyramid.append(image)
         return pyramid if levels else reduced(image, x, self.scale)

@@ -84,15 +84,15 @@ class MSLapSRN(nn.Module):
         self.residual = conv(dims, width, channels, 3)
         initialise(self, self.head)
 
-    def forward(self, x: Tensor, *, levels: bool = False) -> Tensor | list[Tensor]:
-        """Return ``x`` enlarged by ``scale``; or all ``levels``, coarse to fine, for the loss.
+    def forward(self, x: Tensor, *, levels: int = 0) -> Tensor | list[Tensor]:
+        """Return ``x`` enlarged by ``scale``; or the first ``levels``, for the loss.
 
         The levels are powers of two, so that at x3 the last one is x4.
         """
         image = x.to(self.head.weight.dtype)
         features = self.head(x)
         pyramid = []
-        for step in doublings(self.scale):
+        for step in doublings(self.scale)[: levels or None]:
             name = _name(step)
             features = enlarged(self.enlarge[name], self.active(self._refined(features)), step)
             image = enlarged_image(self.image[name], image, step) + self.residual(features)

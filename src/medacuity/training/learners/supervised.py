@@ -1,6 +1,7 @@
 """Learn from pairs: make the prediction look like the target."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -44,10 +45,25 @@ def pyramid(model: nn.Module, batch: Batch, *, loss: Loss) -> Tensor:
 
     The sum over the levels (Lai et al., CVPR 2017); reduced by antialiased cubic.
     """
+    ratio = max(n / m for n, m in zip(batch.target.shape[2:], batch.input.shape[2:], strict=True))
     total = batch.target.new_zeros(())
-    for level in model(batch.input, levels=True):
+    for level in model(batch.input, levels=math.ceil(math.log2(ratio))):
         target = resize(batch.target, level.shape[2:], cubic)
         total = total + loss(level.float(), target)
+    return total
+
+
+def pyramids(model: nn.Module, batch: Batch, *, loss: Loss, factors: Sequence[int]) -> Tensor:
+    """Train one pyramid for several factors: each has its part of the batch (MS-LapSRN).
+
+    The parts' inputs are reductions of their targets, as in the authors' code; the batch's own
+    input is not looked at.
+    """
+    total = batch.target.new_zeros(())
+    parts = batch.target.tensor_split(len(factors))
+    for factor, target in zip(factors, parts, strict=True):
+        given = resize(target, [n // factor for n in target.shape[2:]], cubic)
+        total = total + pyramid(model, Batch(given, target), loss=loss) / len(factors)
     return total
 
 

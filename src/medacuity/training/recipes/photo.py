@@ -16,7 +16,17 @@ from torch import nn
 
 from medacuity.intensity import Picture
 from medacuity.losses import Loss, charbonnier_sum, half_squares, l1, mse
-from medacuity.models import EDSR, ESPCN, FSRCNN, RCAN, SRCNN, VDSR, LapSRN, SRResNet
+from medacuity.models import (
+    EDSR,
+    ESPCN,
+    FSRCNN,
+    RCAN,
+    SRCNN,
+    VDSR,
+    LapSRN,
+    MSLapSRN,
+    SRResNet,
+)  # fmt: skip
 from medacuity.training.learners.descent import (
     Descent,
     adam,
@@ -28,7 +38,7 @@ from medacuity.training.learners.descent import (
     staircase,
     unclipped,
 )
-from medacuity.training.learners.supervised import Supervised, paired, pyramid
+from medacuity.training.learners.supervised import Supervised, paired, pyramid, pyramids
 from medacuity.training.pictures import reduced, reduced_and_back, smaller
 from medacuity.training.recipes.recipe import Recipe
 from medacuity.training.variety import untouched
@@ -154,6 +164,26 @@ def _lapsrn() -> list[Recipe]:
     return [paper, _quick(paper, quick, patch=(24, 24), batch=8, steps=6_000)]
 
 
+def _mslapsrn() -> list[Recipe]:
+    """128 x 128 patches, a third of the batch for each of x2, x4, x8 (Lai et al., TPAMI 2018)."""
+    descent = sgd(
+        5e-6, schedule=partial(staircase, stages=4, by=0.5), clip=unclipped, decay=1e-4,
+        slower={"bias": 0.1},
+    )  # fmt: skip
+    objective = partial(pyramids, loss=charbonnier_sum, factors=(2, 4, 8))
+    model = partial(MSLapSRN, scale=(8, 8), dims=2)
+    paper = replace(
+        PHOTO, name="mslapsrn-photo", model=model, degrade=partial(reduced, factor=8),
+        history=partial(smaller, shares=LAPSRN_SHARES),
+        serves=((8, 8), (4, 4), (2, 2), (3, 3)),
+        learner=partial(Supervised, objective=objective, descent=descent),
+        patch=(16, 16), batch=64, steps=200_000, seed=1, sets=T291, variants=6,
+        task="pictures with 2, 3, 4 or 8 times the pixels (MS-LapSRN, 8 recursions)",
+    )  # fmt: skip
+    quick = partial(Supervised, objective=objective, descent=adam(5e-4))
+    return [paper, _quick(paper, quick, patch=(12, 12), batch=12, steps=6_000)]
+
+
 def _srresnet() -> list[Recipe]:
     """24 x 24 input pixels, 16 in a batch, mean squared error (Ledig et al., CVPR 2017)."""
     paper = replace(
@@ -216,6 +246,7 @@ RECIPES = [
     *(recipe for make in (_srcnn, _fsrcnn, _espcn) for n in FACTORS for recipe in make(n)),
     *_vdsr(),
     *_lapsrn(),
+    *_mslapsrn(),
     *_srresnet(),
     *(recipe for n in FACTORS for recipe in _very_deep(n)),
 ]
