@@ -1,12 +1,14 @@
 """Quality against cost: a column per factor, multiply-adds above, measured time below."""
 
 import io
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 
 FACTORS = (2, 3, 4)
 COLOURS = [*colormaps["tab10"].colors, "black"]
@@ -50,6 +52,7 @@ def draw(points: Sequence[Point], name: str, threads: int) -> bytes:
             _panel(axes, [(p[2 + row], p) for p in some], colours)
             axes.set_xlabel(title)
             axes.set_title(f"x{factor}" if row == 0 else "")
+        panels[row][0].set_xlim(*_decades([p[2 + row] for p in points]))
         panels[row][0].set_ylabel(f"{name}: dB over bicubic")
     kinds = [Line2D([], [], ls="", **_looks(kind, "0.3"), label=KINDS[kind]) for kind in KINDS]
     figure.legend(handles=kinds, loc="outside lower center", ncols=len(kinds), frameon=False)
@@ -60,11 +63,18 @@ def draw(points: Sequence[Point], name: str, threads: int) -> bytes:
     return _png(figure)
 
 
+def _decades(values: Sequence[float]) -> tuple[float, float]:
+    """Return powers of ten around all values, with room for words."""
+    low, high = (math.log10(each) for each in (min(values, default=1), max(values, default=10)))
+    return 10 ** math.floor(low - 0.2), 10 ** math.ceil(high + 0.2)
+
+
 def _panel(axes: Any, points: list[tuple[float, Point]], colours: dict[str, Any]) -> None:
     for x, point in points:
         looks = _looks(point.kind, colours[point.network])
         axes.plot(x, point.gain, **looks, label=point.network)
     axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(alpha=0.25)
     axes.margins(0.14)
 
