@@ -116,8 +116,8 @@ def card(recipe, steps, **more):
     [
         ("vdsr-photo", 9_960, {}, "9,960 steps"),
         ("vdsr-photo", 300, {}, "300 of 9,960 steps"),
-        ("vdsr-photo-quick", RECIPES["vdsr-photo-quick"].steps, {"seconds": 5400},
-         f"quick recipe, {RECIPES['vdsr-photo-quick'].steps:,} steps, 1.5 h"),
+        ("lapsrn-photo-quick", RECIPES["lapsrn-photo-quick"].steps, {"seconds": 5400},
+         f"quick recipe, {RECIPES['lapsrn-photo-quick'].steps:,} steps, 1.5 h"),
     ],
 )  # fmt: skip
 def test_a_run_says_how_much_of_the_papers_it_is(recipe, steps, more, said):
