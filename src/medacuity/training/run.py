@@ -100,7 +100,7 @@ def resume_run(folder: Path, talk: Talk) -> Path:
     pairs = _pairs(recipe, settings, "train", rank)
     log = _Log(folder, recipe, settings, model, learner, talk, done, quiet=rank > 0)
     fit(
-        learner, lambda step: _moved(pairs.batch(step, recipe.batch), settings.device),
+        learner, lambda step: moved(pairs.batch(step, recipe.batch), settings.device),
         steps=recipe.steps, start=done, report=log,
     )  # fmt: skip
     return log.finish()
@@ -199,7 +199,9 @@ def _pairs(recipe: Recipe, settings: Settings, split: str, rank: int) -> Pairs:
     )  # fmt: skip
 
 
-def _moved(batch: Batch, device: str) -> Batch:
+def moved(batch: Batch, device: str) -> Batch:
+    """Return a batch on the device, its channels last."""
+
     def move(x: Tensor) -> Tensor:
         return x.to(device).contiguous(memory_format=LAYOUTS[x.ndim - 2])
 
