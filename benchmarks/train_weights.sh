@@ -1,17 +1,45 @@
 #!/bin/sh
-# Train the shipped weights from nothing: train_weights.sh DATA MEDACUITY [TRAIN OPTIONS]
-# The clean network of a kind comes first; noisy ones, and x3 and x4, start from it.
+# Train the shipped weights from nothing: train_weights.sh DATA PICTURES MEDACUITY [OPTIONS]
+# DATA holds the scans of mri_cases.csv, PICTURES the folders T91 and BSDS200. On a GPU
+# (OPTIONS: --device cuda) the papers' own runs; without one their short variants, and the very
+# deep networks are left out. What was trained already is kept; what was stopped goes on.
 set -eu
-data=$1 medacuity=$2
-shift 2
+data=$1 pictures=$2 medacuity=$3
+shift 3
 cases=src/medacuity/training/recipes/mri_cases.csv
+
+run() { # RECIPE WEIGHTS TRAIN-OPTIONS
+    recipe=$1 weights=$2
+    shift 2
+    if [ -e "runs/$recipe/run.json" ]; then
+        "$medacuity" resume "runs/$recipe"
+    else
+        "$medacuity" train "$recipe" -o "runs/$recipe" "$@"
+    fi
+    size=$(wc -c < "runs/$recipe/$weights.safetensors")
+    if [ "$size" -le 6000000 ]; then # larger ones are files for --model
+        cp "runs/$recipe/$weights.safetensors" src/medacuity/weights/
+    fi
+}
+
+# The clean network of a kind comes first; noisy ones, and x3 and x4, start from it.
 for name in mri-2d-x2 mri-2d-x2-noisy mri-3d-x2 mri-3d-x2-noisy \
     mri-slices-x2 mri-slices-x3 mri-slices-x4 \
     mri-slices-x2-noisy mri-slices-x3-noisy mri-slices-x4-noisy; do
-    if [ -e "runs/$name/run.json" ]; then
-        "$medacuity" resume "runs/$name"
-    else
-        "$medacuity" train "$name" --data "$data" --cases "$cases" -o "runs/$name" "$@"
-    fi
-    cp "runs/$name/$name.safetensors" src/medacuity/weights/
+    run "$name" "$name" --data "$data" --cases "$cases" "$@"
+done
+
+case " $* " in *" cuda"*) quick= ;; *) quick=-quick ;; esac
+for name in srcnn-photo-x3 espcn-photo-x3 fsrcnn-photo-x2 fsrcnn-photo-x3 fsrcnn-photo-x4 \
+    lapsrn-photo; do
+    run "$name$quick" "$name" --data "$pictures" "$@"
+done
+run vdsr-photo vdsr-photo --data "$pictures" "$@"
+if [ -n "$quick" ]; then
+    echo "left for a GPU: mslapsrn, srresnet, edsr, rcan (train_weights.sh ... --device cuda)"
+    exit
+fi
+for name in mslapsrn-photo srresnet-photo-x4 edsr-photo-x2 edsr-photo-x3 edsr-photo-x4 \
+    rcan-photo-x2 rcan-photo-x3 rcan-photo-x4; do
+    run "$name" "$name" --data "$pictures" "$@"
 done

@@ -109,6 +109,11 @@ def test_stairs_are_of_equal_length_whatever_the_run():
         assert share[-1] == pytest.approx(1e-3)
 
 
+def test_a_last_stair_may_be_shorter():
+    share = [d.staircase(step, 300, stages=1.5, by=0.5) for step in range(300)]
+    assert (share.count(1.0), share.count(0.5)) == (200, 100)
+
+
 def test_a_geometric_fall_is_even():
     share = [d.geometric(step, 100, last=0.01) for step in (0, 50, 100)]
     assert share == pytest.approx([1, 0.1, 0.01])

@@ -126,15 +126,16 @@ class _Log:
         settings, last = self.settings, step == self.settings.steps
         if self.quiet:
             return
-        if step % settings.save_every == 0 or last:
+        due = step % settings.save_every == 0 or last
+        if due:
             gain, shown = psnr_gain(self.model, self.watched, settings.device)
             logged["gain_db"] = gain
             with atomic_write(self.folder / "validation.png") as file:
                 file.write(picture(shown, f"{self.recipe.name}, step {step}: {gain:+.2f} dB"))
-        if step % settings.log_every == 0 or last:
+        if step % settings.log_every == 0 or due:
             self.rows.append({"step": step} | logged)
             _write_rows(self.folder / "metrics.csv", self.rows)
-        if step % settings.save_every == 0 or last:
+        if due:
             save_snapshot(self.folder / "checkpoints", step, self.learner.state_dict())
         self.talk(step, settings.steps, logged)
 

@@ -43,8 +43,8 @@ def adam(rate: float, *, warm_up: int = 200, longest: float = 20.0) -> Descent:
     return Descent(optimiser, partial(cosine, warm_up=warm_up), partial(by_norm, longest=longest))
 
 
-def adam_in_stages(rate: float, *, stages: int = 2, by: float = 0.5) -> Descent:
-    """Adam whose rate falls in stages: the very deep networks' (EDSR, RCAN, SRResNet)."""
+def adam_in_stages(rate: float, *, stages: float = 1.5, by: float = 0.5) -> Descent:
+    """Adam whose rate falls in stages; as it stands, halved after two thirds of the run (EDSR)."""
     optimiser = partial(_adam, rate=rate, betas=(0.9, 0.999))
     return Descent(optimiser, partial(staircase, stages=stages, by=by), unclipped)
 
@@ -80,14 +80,14 @@ def constant(step: int, steps: int) -> float:
     return 1.0
 
 
-def staircase(step: int, steps: int, *, stages: int, by: float) -> float:
-    """Multiply by ``by`` after each of ``stages`` equal parts of the run.
+def staircase(step: int, steps: int, *, stages: float, by: float) -> float:
+    """Multiply by ``by`` after each of ``stages`` equal parts of the run (1.5: one and a half).
 
     Example:
         >>> [staircase(step, 8, stages=4, by=0.5) for step in (0, 2, 7)]
         [1.0, 0.5, 0.125]
     """
-    return float(by ** (min(step, steps - 1) * stages // steps))
+    return float(by ** int(min(step, steps - 1) * stages / steps))
 
 
 def geometric(step: int, steps: int, *, last: float) -> float:
