@@ -59,7 +59,7 @@ def _table(measured: Mapping[str, Any]) -> list[str]:
         "",
         f"{len(measured['scans'])} scans: {', '.join(measured['scans'])}. Best interpolation: "
         f"{base['name']}, PSNR {base['psnr']['mean']:.2f} dB, SSIM {base['ssim']['mean']:.4f}. "
-        f"Meant: {_meant(networks)} seconds of one core for each network.",
+        f"Trained for {_meant(networks)} seconds of one core each, as planned; taken: below.",
         "",
         f"| network | gain, dB (95 %) | against {HOUSE}, dB (95 %) | SSIM (95 %) | weights "
         "| ms per megavoxel | steps | seconds |",
@@ -140,7 +140,7 @@ def _panel(axes: Any, measured: Mapping[str, Any], colours: Mapping[str, Any]) -
 def _label(figure: Figure, axes: Any) -> None:
     """Name every point beside it, where nothing else stands."""
     points = [line for line in axes.lines if line.get_marker() != "None"]
-    taken = [line.get_window_extent().padded(2) for line in points]
+    taken = [line.get_window_extent().padded(2) for line in axes.lines]
     inside = axes.get_window_extent()
     for line in points:
         xy = (line.get_xdata()[0], line.get_ydata()[0])
