@@ -42,3 +42,23 @@ def test_half_precision_leaves_the_cubic_part_exact():
 def test_the_halo_grows_with_the_blocks():
     for blocks in (1, 2, 6):
         assert AcuityNet(scale=2, dims=2, width=4, blocks=blocks).halo == 2 * blocks + 3
+
+
+def test_a_deeper_network_starts_as_the_one_it_grows_from():
+    torch.manual_seed(0)
+    shallow = AcuityNet(scale=2, dims=2, width=8, blocks=2)
+    torch.nn.init.normal_(shallow.tail.weight)
+    deep = AcuityNet(scale=2, dims=2, width=8, blocks=5)
+    deep.grow_from(shallow)
+    x = torch.rand(1, 1, 9, 10)
+    assert torch.equal(deep(x), shallow(x))
+    deep(x).square().mean().backward()
+    assert all(float(block.body[-1].weight.grad.abs().sum()) > 0 for block in deep.body[:-1])
+
+
+def test_only_what_is_smaller_can_be_grown_from():
+    small, wide = (AcuityNet(scale=2, dims=2, width=w, blocks=2) for w in (8, 16))
+    with pytest.raises(ValueError, match="needs 2 blocks or more of the same width"):
+        AcuityNet(scale=2, dims=2, width=8, blocks=1).grow_from(small)
+    with pytest.raises(ValueError, match="same width"):
+        small.grow_from(wide)

@@ -68,3 +68,21 @@ class AcuityNet(nn.Module):
         correction = pixel_shuffle(self.tail(features + self.body(features)), self.scale)
         size = [n * s for n, s in zip(x.shape[2:], self.scale, strict=True)]
         return resize(x.float(), size, cubic) + correction.float()
+
+    def grow_from(self, other: "AcuityNet") -> None:
+        """Start as a network with fewer blocks: take its weights, and add blocks that do nothing.
+
+        What was learned is kept to the bit, and training goes on from there.
+        """
+        own, blocks = list(self.body), list(other.body)
+        if len(own) < len(blocks) or other.head.weight.shape != self.head.weight.shape:
+            raise ValueError(
+                f"needs {len(blocks) - 1} blocks or more of the same width, got {len(own) - 1}"
+            )
+        self.head.load_state_dict(other.head.state_dict())
+        self.tail.load_state_dict(other.tail.state_dict())
+        for mine, theirs in zip(own, blocks[:-1], strict=False):
+            mine.load_state_dict(theirs.state_dict())
+        own[-1].load_state_dict(blocks[-1].state_dict())
+        for new in own[len(blocks) - 1 : -1]:
+            nn.init.zeros_(list(new.parameters())[-1])  # its last convolution

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from medacuity.atomic import atomic_write
 from medacuity.checkpoint import Card, load_weights, rule_as_json, save_weights
 from medacuity.errors import MalformedInput, StorageError
+from medacuity.models import AcuityNet
 from medacuity.nd import LAYOUTS, channels_last
 from medacuity.training.fit import Learner, fit
 from medacuity.training.learners.supervised import Batch
@@ -187,7 +188,17 @@ def _build(
 
 
 def warm_start(model: nn.Module, other: nn.Module) -> None:
-    """Take over every weight whose name and shape are the same; the rest stays as drawn."""
+    """Take over every weight whose name and shape are the same; the rest stays as drawn.
+
+    A deeper AcuityNet grows out of a shallower one.
+    """
+    if (
+        isinstance(model, AcuityNet)
+        and isinstance(other, AcuityNet)
+        and (len(model.body) > len(other.body))
+    ):
+        model.grow_from(other)
+        return
     own = model.state_dict()
     same = {k: v for k, v in other.state_dict().items() if k in own and own[k].shape == v.shape}
     model.load_state_dict(own | same)

@@ -5,6 +5,7 @@ for noisy ones (``-noisy``), which must not. The noisy one starts from the clean
 and x4 start from x2, as in EDSR.
 """
 
+from dataclasses import replace
 from functools import partial
 
 from medacuity.losses import decibel
@@ -82,9 +83,23 @@ def _slices(factor: int, noise: tuple[float, float], start: str | None) -> Recip
     )
 
 
+SMALL = replace(
+    _in_plane("mri-2d-x2-small", CLEAN, None),
+    model=partial(AcuityNet, scale=(2, 2), dims=2, width=32, blocks=3),
+    steps=8_000,
+    task="as mri-2d-x2, in an eighth of the time",
+)
+LARGE = replace(
+    _in_plane("mri-2d-x2-large", CLEAN, "mri-2d-x2"),
+    model=partial(AcuityNet, scale=(2, 2), dims=2, width=64, blocks=12),
+    task="as mri-2d-x2, twice as deep",
+)
+
 RECIPES = [
     _in_plane("mri-2d-x2", CLEAN, None),
     _in_plane("mri-2d-x2-noisy", NOISY, "mri-2d-x2"),
+    SMALL,
+    LARGE,
     _all_axes("mri-3d-x2", CLEAN, None),
     _all_axes("mri-3d-x2-noisy", NOISY, "mri-3d-x2"),
     _slices(2, CLEAN, None),
