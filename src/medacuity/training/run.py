@@ -163,7 +163,8 @@ class _Log:
             licence=settings.licence,
             training={
                 "recipe": recipe.name, "steps": settings.steps, "batch": settings.batch,
-                "seed": settings.seed, "start": settings.start, "seconds": self._seconds(),
+                "seed": settings.seed, "start": settings.start and Path(settings.start).stem,
+                "seconds": self._seconds(),
                 "validation_gain_over_cubic_db": round(gain, 2),
             },
         )  # fmt: skip
