@@ -229,7 +229,7 @@ def _quick(
 ) -> Recipe:
     return replace(
         paper, name=f"{paper.name}-quick", learner=learner, patch=patch, stride=None,
-        batch=batch, steps=steps, task=f"{paper.task}, in a short run",
+        batch=batch, steps=steps,
     )  # fmt: skip
 
 
