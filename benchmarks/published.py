@@ -96,7 +96,7 @@ class Network(NamedTuple):
 LARGE = {"width": 256, "blocks": 32, "residual": 0.1}
 NETWORKS = (
     Network("SRCNN 9-1-5", SRCNN, "srcnn-photo-x{}"),
-    Network("SRCNN 9-5-5", partial(SRCNN, kernels=(9, 5, 5)), ""),
+    Network("SRCNN 9-5-5", partial(SRCNN, kernels=(9, 5, 5)), "srcnn-955-photo-x{}"),
     Network("FSRCNN", FSRCNN, "fsrcnn-photo-x{}"),
     Network("ESPCN", ESPCN, "espcn-photo-x{}"),
     Network("VDSR", VDSR, "vdsr-photo"),
