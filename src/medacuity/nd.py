@@ -21,26 +21,71 @@ NORM: dict[int, type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {
     3: nn.BatchNorm3d,
 }
 
+INSTANCE: dict[int, type[nn.InstanceNorm2d] | type[nn.InstanceNorm3d]] = {
+    2: nn.InstanceNorm2d,
+    3: nn.InstanceNorm3d,
+}
+
 LAYOUTS = {2: torch.channels_last, 3: torch.channels_last_3d}
 """Orders of a tensor's numbers in memory, with the channels of a voxel side by side."""
 
 
 def conv(
-    dims: int, inputs: int, outputs: int, kernel: int, *, bias: bool = True, edges: str = "zeros"
-) -> nn.Conv2d | nn.Conv3d:
+    dims: int, inputs: int, outputs: int, kernel: int, *,
+    stride: int = 1, bias: bool = True, edges: str = "zeros",
+) -> nn.Conv2d | nn.Conv3d:  # fmt: skip
     """Return a convolution over ``dims`` axes that keeps their size; ``kernel`` is odd.
 
-    ``edges`` is what lies beyond them: ``"zeros"``, or ``"replicate"`` for the nearest voxel.
+    ``edges`` is what lies beyond them: ``"zeros"``, ``"replicate"`` for the nearest voxel, or
+    ``"reflect"`` for a mirror. A ``stride`` of 2 halves even sizes.
     """
     _check_dims(dims)
     if kernel % 2 == 0:
         raise ValueError(f"kernel must be odd so that sizes are kept, got {kernel}")
     kind: Any = CONV[dims]
     layer: nn.Conv2d | nn.Conv3d = kind(
-        inputs, outputs, kernel, padding=kernel // 2, bias=bias,
+        inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=bias,
         padding_mode=edges if kernel > 1 else "zeros",  # torch would copy, to add nothing
     )  # fmt: skip
     return layer
+
+
+def conv4(
+    dims: int, inputs: int, outputs: int, *, stride: int = 2, bias: bool = True
+) -> nn.Conv2d | nn.Conv3d:
+    """Return a convolution 4 wide: at stride 2 it halves sizes, at stride 1 they lose one."""
+    _check_dims(dims)
+    layer: nn.Conv2d | nn.Conv3d = CONV[dims](
+        inputs, outputs, 4, stride=stride, padding=1, bias=bias
+    )
+    return layer
+
+
+def unconv4(
+    dims: int, inputs: int, outputs: int, *, bias: bool = True
+) -> nn.ConvTranspose2d | nn.ConvTranspose3d:
+    """Return a transposed convolution, 4 wide, that doubles sizes.
+
+    Every output voxel takes from two input voxels per axis; with an odd kernel neighbours would
+    take from one and two by turns, and a checkerboard be seen.
+    """
+    _check_dims(dims)
+    layer: nn.ConvTranspose2d | nn.ConvTranspose3d = UNCONV[dims](
+        inputs, outputs, 4, stride=2, padding=1, bias=bias
+    )
+    return layer
+
+
+def resize_conv(
+    dims: int, inputs: int, outputs: int, *, bias: bool = True, edges: str = "zeros"
+) -> nn.Sequential:
+    """Return nearest enlargement by 2, then a convolution 3 wide.
+
+    All output voxels get the same sum of weights from the start, whatever the weights are.
+    From Odena et al., "Deconvolution and Checkerboard Artifacts", Distill 2016.
+    """
+    smooth = conv(dims, inputs, outputs, 3, bias=bias, edges=edges)
+    return nn.Sequential(nn.Upsample(scale_factor=2), smooth)
 
 
 def unconv(
@@ -71,6 +116,27 @@ def norm(dims: int, width: int) -> nn.BatchNorm2d | nn.BatchNorm3d:
 def _drop_count(_: nn.Module, state: dict[str, Any], prefix: str, *__: Any) -> None:
     """Torch adds the count to a state without one, and would then not know where to put it."""
     state.pop(f"{prefix}num_batches_tracked", None)
+
+
+def instance_norm(dims: int, width: int) -> nn.InstanceNorm2d | nn.InstanceNorm3d:
+    """Return a normalisation of each feature of each image; it learns and remembers nothing."""
+    _check_dims(dims)
+    return INSTANCE[dims](width)
+
+
+def start_small(network: nn.Module) -> None:
+    """Draw weights from N(0, 0.02), scales of batch norm from N(1, 0.02), and clear biases.
+
+    The start of DCGAN, pix2pix and CycleGAN. Embeddings keep their own.
+    """
+    weighted = (*CONV.values(), *UNCONV.values(), *NORM.values(), nn.Linear)
+    for module in network.modules():
+        if not isinstance(module, weighted) or module.weight.is_meta:  # shapes alone
+            continue
+        mean = 1.0 if isinstance(module, tuple(NORM.values())) else 0.0
+        nn.init.normal_(module.weight, mean, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def unconv_by_phases(layer: nn.ConvTranspose2d | nn.ConvTranspose3d, x: Tensor) -> Tensor:
@@ -179,6 +245,14 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     if not any(short):
         return x
     return F.pad(x, [pad for n in reversed(short) for pad in (0, n)], mode="replicate")
+
+
+def check_multiple(x: Tensor, multiple: int) -> None:
+    """Refuse an image whose sizes are not multiples of ``multiple``, and say what would fit."""
+    size = tuple(x.shape[2:])
+    if any(n % multiple for n in size):
+        fits = tuple(n + -n % multiple for n in size)
+        raise ValueError(f"sizes must be multiples of {multiple}, got {size}; pad to {fits}")
 
 
 def channels_last(module: nn.Module, dims: int) -> nn.Module:

@@ -34,7 +34,10 @@ class Wish:
 
 def menu() -> list[str]:
     """Return a line per recipe."""
-    return [f"{recipe.name:22s} {recipe.task}" for recipe in RECIPES.values()]
+    return [
+        f"{name:26s} {recipe.task}{', a short run' * name.endswith('-quick')}"
+        for name, recipe in RECIPES.items()
+    ]
 
 
 def begin(folder: Path, wish: Wish, *, report: Report) -> Path:
