@@ -31,6 +31,7 @@ ROOMS = {
         "evaluate", "evaluate_cases", "evaluate_session", "evaluate_statistics",
         "evaluate_report", "evaluate_pictures",
     },
+    "losses": {"losses", "adversarial"},
     "cli": {"cli", "__main__"},
 }  # fmt: skip
 """Rooms of several modules; every other module or folder is a room by itself."""
