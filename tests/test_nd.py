@@ -2,6 +2,10 @@
 
 - ``pixel_shuffle`` is torch's in 2D, and its own inverse by hand in 3D with uneven scales.
 - ``conv`` keeps sizes, ``unconv`` multiplies them by its stride; both refuse other dims by name.
+- ``conv4`` halves and ``unconv4`` and ``resize_conv`` double sizes; a strided convolution is
+  right in bfloat16 down to the last voxel.
+- ``instance_norm`` takes out each image's own brightness and contrast, and holds no state.
+- ``start_small`` draws what DCGAN draws; ``check_multiple`` says what would fit.
 - ``unconv_by_phases`` is torch's transposed convolution, its gradients included.
 - ``norm`` is torch's batch normalisation, and its state holds floats only.
 - ``counts`` takes a series of whole numbers of the right length, or says what it got.
@@ -17,13 +21,19 @@ from torch.nn import functional as F
 from medacuity.nd import (
     along,
     channels_last,
+    check_multiple,
     conv,
+    conv4,
     counts,
+    instance_norm,
     norm,
     pad_to_multiple,
     per_axis,
     pixel_shuffle,
+    resize_conv,
+    start_small,
     unconv,
+    unconv4,
     unconv_by_phases,
 )
 
@@ -175,3 +185,60 @@ def test_layout_changes_no_number(dims):
     layer = conv(dims, 4, 4, 3)
     before = layer.weight.detach().clone()
     assert torch.equal(channels_last(layer, dims).weight, before)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_adversarial_convolutions_halve_and_double_sizes(dims):
+    size = (8, 6, 4)[:dims]
+    x = torch.rand(2, 3, *size)
+    half, twice = tuple(n // 2 for n in size), tuple(2 * n for n in size)
+    assert conv4(dims, 3, 5)(x).shape == (2, 5, *half)
+    assert conv(dims, 3, 5, 3, stride=2)(x).shape == (2, 5, *half)
+    assert conv4(dims, 3, 5, stride=1)(x).shape == (2, 5, *(n - 1 for n in size))
+    assert unconv4(dims, 3, 5)(x).shape == (2, 5, *twice)
+    assert resize_conv(dims, 3, 5, edges="reflect")(x).shape == (2, 5, *twice)
+    for layer in (conv4, unconv4, resize_conv):
+        with pytest.raises(ValueError, match="dims must be 2"):
+            layer(1, 3, 5)
+
+
+@pytest.mark.parametrize("layer", [conv4(3, 8, 8), conv(3, 8, 8, 3, stride=2)])
+@pytest.mark.parametrize("size", [(4, 6, 2), (4, 6, 3), (4, 2, 6), (2, 4, 6)], ids=str)
+def test_a_strided_convolution_is_right_down_to_the_last_voxel(layer, size):
+    layer, x = layer.requires_grad_(False), torch.randn(2, 8, *size)
+    plain = F.conv3d(x, layer.weight, layer.bias, stride=2, padding=1)
+    torch.testing.assert_close(layer(x), plain)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = layer(x).float()
+    torch.testing.assert_close(half, plain, rtol=0, atol=0.03 * float(plain.abs().max()))
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_instance_norm_takes_out_brightness_and_contrast(dims):
+    layer = instance_norm(dims, 3)
+    assert not layer.state_dict()
+    x = torch.rand(2, 3, *[6] * dims)
+    for mode in (True, False):
+        out = layer.train(mode)(x)
+        torch.testing.assert_close(out, layer(7 * x + 3), rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(out.flatten(2).mean(2), torch.zeros(2, 3), rtol=0, atol=1e-5)
+
+
+def test_start_small_draws_what_dcgan_draws():
+    torch.manual_seed(0)
+    embedding = torch.nn.Embedding(5, 5)
+    vectors = embedding.weight.detach().clone()
+    layers = [conv(2, 16, 32, 3), unconv4(3, 8, 16), torch.nn.Linear(64, 64), norm(2, 512)]
+    start_small(torch.nn.Sequential(*layers, embedding))
+    for layer, mean in zip(layers, (0, 0, 0, 1), strict=True):
+        drawn = layer.weight.detach()
+        assert float(drawn.std()) == pytest.approx(0.02, rel=0.1)
+        assert float(drawn.mean()) == pytest.approx(mean, abs=0.002)
+        assert not layer.bias.any()
+    assert torch.equal(embedding.weight, vectors)
+
+
+def test_check_multiple_says_what_would_fit():
+    check_multiple(torch.rand(1, 1, 8, 12), 4)
+    with pytest.raises(ValueError, match=r"multiples of 8, got \(8, 12\); pad to \(8, 16\)"):
+        check_multiple(torch.rand(1, 1, 8, 12), 8)

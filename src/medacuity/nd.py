@@ -42,7 +42,7 @@ def conv(
     _check_dims(dims)
     if kernel % 2 == 0:
         raise ValueError(f"kernel must be odd so that sizes are kept, got {kernel}")
-    kind: Any = CONV[dims]
+    kind: Any = _Strided if dims == 3 and stride > 1 and edges == "zeros" else CONV[dims]
     layer: nn.Conv2d | nn.Conv3d = kind(
         inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=bias,
         padding_mode=edges if kernel > 1 else "zeros",  # torch would copy, to add nothing
@@ -55,10 +55,22 @@ def conv4(
 ) -> nn.Conv2d | nn.Conv3d:
     """Return a convolution 4 wide: at stride 2 it halves sizes, at stride 1 they lose one."""
     _check_dims(dims)
-    layer: nn.Conv2d | nn.Conv3d = CONV[dims](
-        inputs, outputs, 4, stride=stride, padding=1, bias=bias
-    )
+    kind: Any = _Strided if dims == 3 else CONV[dims]
+    layer: nn.Conv2d | nn.Conv3d = kind(inputs, outputs, 4, stride=stride, padding=1, bias=bias)
     return layer
+
+
+class _Strided(nn.Conv3d):
+    """A convolution that is right in bfloat16, too, where one voxel is left of the last axis.
+
+    oneDNN's is not, with a stride: https://github.com/pytorch/pytorch/issues/169688.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        k, s, pad = self.kernel_size[2], self.stride[2], int(self.padding[2])
+        if s > 1 and (x.shape[-1] + 2 * pad - k) // s == 0:
+            return super().forward(F.pad(x, [0, s]))[..., :1]  # one more, to be left out
+        return super().forward(x)
 
 
 def unconv4(
