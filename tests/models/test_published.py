@@ -1,8 +1,9 @@
 """The networks of the papers have the papers' number of weights.
 
-Counted by others for RGB (EDSR, RCAN, SRResNet) and luma (all the rest), biases
-and slopes included; built without memory, on the meta device. Further, what a paper says of its
-network and no contract asks: how it starts, what it adds, what it normalises by.
+Counted by others for RGB (EDSR, RCAN, SRResNet, the adversarial networks) and luma (all the
+rest), biases and slopes included; built without memory, on the meta device. Further, what a
+paper says of its network and no contract asks: how it starts, what it adds, what it normalises
+by.
 """
 
 import pytest
@@ -17,9 +18,15 @@ from medacuity.models import (
     SRCNN,
     VDSR,
     Cubic,
+    DCGANCritic,
+    DCGANGenerator,
     LapSRN,
     MSLapSRN,
+    PatchGAN,
+    ResNetGenerator,
+    SRGANCritic,
     SRResNet,
+    UNetGenerator,
 )
 
 
@@ -75,6 +82,48 @@ def test_srresnet(scale, published):
 )
 def test_rcan(scale, published):
     assert weights(RCAN, scale=scale, channels=3) == published
+
+
+@pytest.mark.parametrize(
+    ("channels", "depth", "published"),
+    [(3, 8, 54_413_955), (1, 8, 54_407_809), (3, 7, 41_828_995)],
+)
+def test_unet_generator(channels, depth, published):
+    sizes = {"channels": channels, "outputs": channels, "depth": depth}
+    assert weights(UNetGenerator, **sizes) == published
+
+
+@pytest.mark.parametrize(
+    ("channels", "blocks", "published"),
+    [(3, 9, 11_378_179), (1, 9, 11_365_633), (3, 6, 7_837_699)],
+)
+@pytest.mark.parametrize("resize", [False, True])
+def test_resnet_generator(channels, blocks, published, resize):
+    sizes = {"channels": channels, "outputs": channels, "blocks": blocks, "resize": resize}
+    assert weights(ResNetGenerator, **sizes) == published
+
+
+@pytest.mark.parametrize(
+    ("layers", "published"),
+    [(1, 139_585), (2, 666_433), (3, 2_768_705), (4, 6_964_033), (5, 11_159_361)],
+)
+def test_patchgan(layers, published):
+    assert weights(PatchGAN, channels=6, layers=layers) == published
+
+
+def test_patchgan_of_two_scans_and_of_cyclegan():
+    assert weights(PatchGAN) == 2_764_609
+    assert weights(PatchGAN, channels=3, instance=True) == 2_764_737
+
+
+def test_srgan_critic():
+    assert weights(SRGANCritic, channels=3) == 23_563_649
+
+
+def test_dcgan():
+    """The authors' code counts none of the biases where nothing is normalised; ours has them."""
+    assert weights(DCGANGenerator, outputs=3, resize=False) == 3_576_704 + 3
+    assert weights(DCGANCritic, channels=3) == 2_765_568 + 64 + 1
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,22 @@
-"""The networks, one file per paper, and the table by which a weight file names them."""
+"""The networks, one file per paper, and the tables by which files name them."""
 
 from torch import nn
 
 from medacuity.models.acuity import AcuityNet
+from medacuity.models.dcgan import DCGANCritic, DCGANGenerator
 from medacuity.models.edsr import EDSR
 from medacuity.models.espcn import ESPCN
 from medacuity.models.fsrcnn import FSRCNN
 from medacuity.models.interpolation import Cubic, Lanczos, Linear, Nearest, Sinc, Spline
 from medacuity.models.lapsrn import LapSRN
 from medacuity.models.mslapsrn import MSLapSRN
+from medacuity.models.patchgan import PatchGAN
 from medacuity.models.rcan import RCAN
+from medacuity.models.resnet_generator import ResNetGenerator
 from medacuity.models.srcnn import SRCNN
+from medacuity.models.srgan_critic import SRGANCritic
 from medacuity.models.srresnet import SRResNet
+from medacuity.models.unet import UNetGenerator
 from medacuity.models.vdsr import VDSR
 
 NETWORKS: dict[str, type[nn.Module]] = {
@@ -21,6 +26,19 @@ NETWORKS: dict[str, type[nn.Module]] = {
     )
 }  # fmt: skip
 """What a weight file may name: the only list to extend."""
+
+TRANSLATORS: dict[str, type[nn.Module]] = {
+    network.__name__: network for network in (ResNetGenerator, UNetGenerator)
+}
+"""From one image to another of the same size: generators of adversarial learning."""
+
+GENERATORS: dict[str, type[nn.Module]] = {"DCGANGenerator": DCGANGenerator}
+"""From numbers drawn by chance to an image."""
+
+CRITICS: dict[str, type[nn.Module]] = {
+    network.__name__: network for network in (DCGANCritic, PatchGAN, SRGANCritic)
+}
+"""From an image to scores: what adversarial learning trains beside a generator, and leaves."""
 
 INTERPOLATIONS: dict[str, type[nn.Module]] = {
     "nearest": Nearest,
@@ -33,22 +51,31 @@ INTERPOLATIONS: dict[str, type[nn.Module]] = {
 """What needs no weights."""
 
 __all__ = [
+    "CRITICS",
     "EDSR",
     "ESPCN",
     "FSRCNN",
+    "GENERATORS",
     "INTERPOLATIONS",
     "NETWORKS",
     "RCAN",
     "SRCNN",
+    "TRANSLATORS",
     "VDSR",
     "AcuityNet",
     "Cubic",
+    "DCGANCritic",
+    "DCGANGenerator",
     "Lanczos",
     "LapSRN",
     "Linear",
     "MSLapSRN",
     "Nearest",
+    "PatchGAN",
+    "ResNetGenerator",
+    "SRGANCritic",
     "SRResNet",
     "Sinc",
     "Spline",
+    "UNetGenerator",
 ]
