@@ -4,6 +4,7 @@
   published. What is too small for a score is refused.
 - SRGAN's and DCGAN's critics give one score per image, of the size they were made for, or of any
   size where none was named.
+- They compute what the authors' networks compute, written once more in adversarial_oracles.py.
 - In evaluation mode one image of a batch knows nothing of the others; the gradient reaches every
   weight and the image, and no sigmoid bounds a score.
 - 3D is the 2D network where all slices are alike.
@@ -17,9 +18,10 @@ import copy
 import numpy as np
 import pytest
 import torch
+from adversarial_oracles import patchgan, srgan_critic
 from safetensors.torch import load, save
 from test_contract import awake
-from test_generators import flatten
+from test_generators import flatten, give
 from torch import nn
 
 from medacuity import models
@@ -59,6 +61,20 @@ def labels(name, count):
 
 def test_every_critic_is_here():
     assert {name.split()[0] for name in CASES} == set(models.CRITICS)
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "theirs"),
+    [
+        ("PatchGAN", {"channels": 2, "layers": 3}, patchgan(2, width=4)),
+        ("SRGANCritic", {"channels": 2, "size": 32}, srgan_critic(2, width=2, size=32)),
+    ],
+)
+def test_critics_are_the_authors(name, sizes, theirs):
+    ours = build(name, 2, **sizes)
+    give(ours, theirs, list(ours.state_dict()))
+    x = torch.rand(2, 2, 32, 32)
+    torch.testing.assert_close(ours(x), theirs.eval()(x))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ Image to image (``TRANSLATORS``):
 
 - They fit what tiling needs of a model: sizes that are multiples of ``multiple`` come out as they
   went in, other sizes are refused with what would fit, and ``halo`` None is true.
+- They compute what the authors' networks compute, written once more in adversarial_oracles.py.
 - In evaluation mode one image of a batch knows nothing of the others, and the same comes out
   twice; in training mode dropout is on. The gradient reaches every weight; nothing is clipped.
 - 3D is the 2D network where all slices are alike.
@@ -22,6 +23,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from adversarial_oracles import resnet, unet
 from safetensors.torch import load, save
 from test_contract import awake
 from torch import nn
@@ -104,6 +106,32 @@ def test_tiling_takes_them_whole(name):
     run_tiled(model, x, out=out)
     whole = model(pad_to_multiple(x, model.multiple))[..., :17, :22]
     torch.testing.assert_close(out, whole)
+
+
+def test_the_unet_is_the_authors():
+    ours = build("UNetGenerator", 2, channels=2, outputs=3, width=3, depth=6)
+    theirs = unet(2, 3, width=3, depth=6)
+    down = [label for label in ours.state_dict() if label.startswith("down")]
+    up = [[f"up.{n}.{rest}" for rest in ours.up[n].state_dict()] for n in reversed(range(6))]
+    give(ours, theirs, [*down, *(label for step in up for label in step)])
+    x = torch.rand(2, 2, 64, 128)
+    torch.testing.assert_close(ours(x), theirs.eval()(x))
+
+
+def test_the_resnet_is_the_authors():
+    ours = build("ResNetGenerator", 2, channels=2, outputs=3, width=3, blocks=2)
+    theirs = resnet(2, 3, width=3, blocks=2)
+    give(ours, theirs, list(ours.state_dict()))
+    x = torch.rand(2, 2, 24, 32)
+    torch.testing.assert_close(ours(x), theirs(x))
+
+
+def give(ours, theirs, labels):
+    """Give a network the weights of another, in the order of ``labels``."""
+    state = ours.state_dict()
+    names = [name for name in theirs.state_dict() if "num_batches" not in name]
+    given = {n: state[label] for n, label in zip(names, labels, strict=True)}
+    theirs.load_state_dict(given, strict=False)
 
 
 @translators
