@@ -332,21 +332,27 @@ def comb(images, period):
     for axis in range(2, 2 + dims):
         images = images * window.reshape(-1, *[1] * (1 + dims - axis))
     spectrum = torch.fft.fftn(images, dim=tuple(range(2, 2 + dims))).abs().square().mean((0, 1))
-    near = [d for d in product(range(-6, 7), repeat=dims) if max(map(abs, d)) > 2]
+    around = [d for d in product(range(-6, 7), repeat=dims) if max(map(abs, d)) > 2]
     found = []
     for corner in product((0, n // period), repeat=dims):
         if any(corner):
-            around = [
+            near = [
                 spectrum[tuple((c + d) % n for c, d in zip(corner, step, strict=True))]
-                for step in near
+                for step in around
             ]
-            found.append(float(spectrum[corner] / torch.stack(around).mean()))
+            found.append(float(spectrum[corner] / torch.stack(near).mean()))
     return float(np.mean(found))
 
 
-def images_of(network, dims, *, transposed=False, **arguments):
+def comb_of(network, dims, period, **arguments):
+    """Return the mean of `comb` over three fresh networks: one may be lucky."""
+    drawn = [images_of(network, dims, seed=seed, **arguments) for seed in range(3)]
+    return np.mean([comb(images, period) for images in drawn])
+
+
+def images_of(network, dims, *, seed, transposed=False, **arguments):
     """Return what a fresh network makes of smooth images, or of chance."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = network(dims=dims, **arguments)
     if transposed:
         model.apply(_transpose)
@@ -381,16 +387,15 @@ FRESH = [
 
 @pytest.mark.parametrize(("network", "dims", "arguments"), FRESH)
 def test_no_checkerboard_at_the_start(network, dims, arguments):
-    images = images_of(network, dims, **arguments)
-    assert comb(images, 2) < 2
-    assert dims == 3 or comb(images, 4) < 3
+    assert comb_of(network, dims, 2, **arguments) < 2
+    assert dims == 3 or comb_of(network, dims, 4, **arguments) < 2
 
 
 @pytest.mark.parametrize(("network", "dims", "arguments"), FRESH)
 def test_an_odd_kernel_transposed_draws_a_checkerboard(network, dims, arguments):
-    assert comb(images_of(network, dims, transposed=True, **arguments), 2) > 10
+    assert comb_of(network, dims, 2, transposed=True, **arguments) > 10
 
 
 @pytest.mark.parametrize(("network", "dims", "arguments"), FRESH[:3])
 def test_so_do_the_published_layers(network, dims, arguments):
-    assert comb(images_of(network, dims, **arguments | {"resize": False}), 2) > 10
+    assert comb_of(network, dims, 2, **arguments | {"resize": False}) > 10
