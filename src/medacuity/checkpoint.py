@@ -22,6 +22,8 @@ from medacuity.models import NETWORKS
 
 LARGEST = 2 << 30  # bytes of a weight file
 MOST = 1024  # of anything a network's arguments count
+DEPTHS = {"blocks", "groups", "layers", "convolutions", "recursions", "mappings"}
+"""Arguments that are multiplied by each other in what is built, or computed."""
 KINDS = ("F16", "BF16", "F32")
 SCANNERS = ("kspace", "block mean", "bicubic")  # as trust.consistency knows them
 
@@ -282,6 +284,9 @@ def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
         numbers = value if isinstance(value, list | tuple) else [value]
         if not all(isinstance(n, int | float) and 0 <= n <= MOST for n in numbers):
             raise ValueError(f"{key} must be numbers from 0 to {MOST}")
+    layers = math.prod(arguments[key] for key in DEPTHS if key in arguments)
+    if layers > MOST:
+        raise ValueError(f"{' x '.join(DEPTHS & arguments.keys())} must be at most {MOST}")
     return dict(arguments)
 
 

@@ -58,7 +58,11 @@ def test_a_deeper_network_starts_as_the_one_it_grows_from():
 
 def test_only_what_is_smaller_can_be_grown_from():
     small, wide = (AcuityNet(scale=2, dims=2, width=w, blocks=2) for w in (8, 16))
-    with pytest.raises(ValueError, match="needs 2 blocks or more of the same width"):
-        AcuityNet(scale=2, dims=2, width=8, blocks=1).grow_from(small)
-    with pytest.raises(ValueError, match="same width"):
-        small.grow_from(wide)
+    for deep in (
+        AcuityNet(scale=2, dims=2, width=8, blocks=1), wide,
+        AcuityNet(scale=3, dims=2, width=8, blocks=4),
+        AcuityNet(scale=2, dims=3, width=8, blocks=4),
+    ):  # fmt: skip
+        assert not deep.holds(small)
+        with pytest.raises(ValueError, match="same width and scale with fewer blocks"):
+            deep.grow_from(small)

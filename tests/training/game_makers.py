@@ -20,48 +20,48 @@ NORM: dict[int, Any] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 
 
 class Labelled(nn.Module):
-    """A network that takes labels beside its input, and adds what it learned of them."""
+    """A network that is given, as further features, what it learned of each of its kinds."""
 
-    def __init__(self, body: nn.Module, kinds: int, width: int) -> None:
+    def __init__(self, body: nn.Module, kinds: int) -> None:
         super().__init__()
         self.body = body
-        self.kinds = nn.Embedding(kinds, width)
+        self.kinds = nn.Embedding(kinds, kinds)
 
-    def forward(self, x: torch.Tensor, label: torch.Tensor | None = None) -> torch.Tensor:
-        kind = 0 if label is None else self.kinds(label)
-        return self.body(x + kind) if x.ndim == 2 else self.body(x + kind[..., None, None])
+    def forward(self, x: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        kind = self.kinds(label).reshape(len(x), -1, *(1,) * (x.ndim - 2))
+        return self.body(torch.cat([x, kind.expand(-1, -1, *x.shape[2:])], 1))
 
 
 def translator(dims: int = 2, dropout: float = 0.3) -> nn.Module:
     """Return an image-to-image network with all that has a state: batch norm and dropout."""
     return nn.Sequential(
-        CONV[dims](1, 4, 3, padding=1), NORM[dims](4), nn.LeakyReLU(0.2), nn.Dropout(dropout),
-        CONV[dims](4, 1, 3, padding=1),
+        CONV[dims](1, 4, 3, padding=1, bias=False), NORM[dims](4), nn.LeakyReLU(0.2),
+        nn.Dropout(dropout), CONV[dims](4, 1, 3, padding=1),
     )  # fmt: skip
 
 
 def patches(dims: int = 2, channels: int = 1) -> nn.Module:
     """Return a critic of patches with spectral and batch norm."""
     return nn.Sequential(
-        spectral_norm(CONV[dims](channels, 4, 3, stride=2)), NORM[dims](4), nn.LeakyReLU(0.2),
-        CONV[dims](4, 1, 3, padding=1),
+        spectral_norm(CONV[dims](channels, 4, 3, stride=2, bias=False)), NORM[dims](4),
+        nn.LeakyReLU(0.2), CONV[dims](4, 1, 3, padding=1),
     )  # fmt: skip
 
 
 def maker(dropout: float = 0.3) -> nn.Module:
     """Return a network from three latents, and a label out of two, to 8 x 8 voxels."""
     body = nn.Sequential(
-        nn.Linear(3, 64), nn.Unflatten(1, (1, 8, 8)), nn.BatchNorm2d(1), nn.Dropout(dropout),
-        nn.Conv2d(1, 1, 3, padding=1),
+        nn.Linear(5, 64, bias=False), nn.Unflatten(1, (1, 8, 8)), nn.BatchNorm2d(1),
+        nn.Dropout(dropout), nn.Conv2d(1, 1, 3, padding=1),
     )  # fmt: skip
-    return Labelled(body, 2, 3)
+    return Labelled(body, 2)
 
 
 def gan(**changes: Any) -> GAN:
     """Return a class-conditional GAN."""
     torch.manual_seed(0)
     rules = replace(DCGAN, **{"half": False, **changes})
-    critic = partial(Labelled, patches(), 2, 1)
+    critic = partial(Labelled, patches(channels=3), 2)
     return GAN(maker(), critic=critic, latent=3, steps=8, rules=rules)
 
 

@@ -69,16 +69,19 @@ class AcuityNet(nn.Module):
         size = [n * s for n, s in zip(x.shape[2:], self.scale, strict=True)]
         return resize(x.float(), size, cubic) + correction.float()
 
+    def holds(self, other: "AcuityNet") -> bool:
+        """Tell whether this network is ``other`` with more blocks, and could grow out of it."""
+        same = self.head.weight.shape == other.head.weight.shape
+        return same and self.scale == other.scale and len(self.body) > len(other.body)
+
     def grow_from(self, other: "AcuityNet") -> None:
         """Start as a network with fewer blocks: take its weights, and add blocks that do nothing.
 
         What was learned is kept to the bit, and training goes on from there.
         """
+        if not self.holds(other):
+            raise ValueError("needs a network of the same width and scale with fewer blocks")
         own, blocks = list(self.body), list(other.body)
-        if len(own) < len(blocks) or other.head.weight.shape != self.head.weight.shape:
-            raise ValueError(
-                f"needs {len(blocks) - 1} blocks or more of the same width, got {len(own) - 1}"
-            )
         self.head.load_state_dict(other.head.state_dict())
         self.tail.load_state_dict(other.tail.state_dict())
         for mine, theirs in zip(own, blocks[:-1], strict=False):

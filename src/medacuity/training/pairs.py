@@ -44,6 +44,7 @@ class Pairs:
             raise UsageError(f"there is no case to {split} on")
         self.patch, self.scale = _that_fits(arrays, patch), tuple(scale)
         self.arrays = [pair for pair in arrays if _holds(pair[0], self.patch)]
+        self.found, self.left_out = len(arrays), len(arrays) - len(self.arrays)
         self.seed, self.rank, self.stride = seed, rank, stride
         self.grids = [_grid(given, self.patch, stride or self.patch) for given, _ in self.arrays]
         self.ends = np.cumsum([math.prod(grid) for grid in self.grids])

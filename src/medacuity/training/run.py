@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from medacuity.atomic import atomic_write
 from medacuity.checkpoint import Card, load_weights, rule_as_json, save_weights
-from medacuity.errors import MalformedInput, StorageError
+from medacuity.errors import MalformedInput, StorageError, UsageError
 from medacuity.models import AcuityNet
 from medacuity.nd import LAYOUTS, channels_last
 from medacuity.training.fit import Learner, fit
@@ -88,8 +88,11 @@ def read_run(folder: Path) -> Settings:
 def resume_run(folder: Path, talk: Talk) -> Path:
     """Go on from the newest sound checkpoint, bit for bit as if never stopped."""
     settings = read_run(folder)
-    settings = replace(settings, arrays=str(folder / settings.arrays))
     rank, processes = join_processes()
+    device = settings.device
+    if device == "cuda":  # the loader's thread would otherwise take the first one
+        device = f"cuda:{torch.cuda.current_device()}"
+    settings = replace(settings, arrays=str(folder / settings.arrays), device=device)
     recipe = replace(
         RECIPES[settings.recipe], steps=settings.steps, batch=settings.batch, seed=settings.seed
     )
@@ -99,6 +102,9 @@ def resume_run(folder: Path, talk: Talk) -> Path:
     if state:
         learner.load_state_dict(state)
     pairs = _pairs(recipe, settings, "train", rank)
+    if pairs.left_out:
+        data = f"{settings.data}; {pairs.left_out} of {pairs.found} variants smaller than a patch"
+        settings = replace(settings, data=data)
     log = _Log(folder, recipe, settings, model, learner, talk, done, quiet=rank > 0)
     fit(
         learner, lambda step: moved(pairs.batch(step, recipe.batch), settings.device),
@@ -193,15 +199,16 @@ def warm_start(model: nn.Module, other: nn.Module) -> None:
 
     A deeper AcuityNet grows out of a shallower one.
     """
-    if (
-        isinstance(model, AcuityNet)
-        and isinstance(other, AcuityNet)
-        and (len(model.body) > len(other.body))
-    ):
+    if isinstance(model, AcuityNet) and isinstance(other, AcuityNet) and model.holds(other):
         model.grow_from(other)
         return
     own = model.state_dict()
     same = {k: v for k, v in other.state_dict().items() if k in own and own[k].shape == v.shape}
+    if not same:
+        raise UsageError(
+            "the weights to start from have nothing in common with this network; name others "
+            "with --start, or --start none"
+        )
     model.load_state_dict(own | same)
 
 

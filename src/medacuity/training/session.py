@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from medacuity.checkpoint import find_weights
 from medacuity.errors import UsageError
 from medacuity.training.cases import Case, find_cases
 from medacuity.training.pictures import find_pictures
@@ -47,11 +48,14 @@ def begin(folder: Path, wish: Wish, *, report: Report) -> Path:
         raise UsageError("training needs scans: name their folder with --data")
     cases = _cases(recipe, wish.data, wish.cases)
     start = None if wish.start == "none" else wish.start or recipe.start
+    _check_start(start)
     settings = Settings(
         recipe=recipe.name, arrays="arrays", steps=recipe.steps, batch=recipe.batch,
         seed=recipe.seed, device=wish.device, start=start, data=_described(cases, recipe),
         licence=" + ".join(sorted({c.licence for c in cases if c.split == "train"})),
-        save_every=min(500, max(1, recipe.steps // 4)), log_every=min(50, recipe.steps),
+        # Often enough to watch and to lose little; not so often that long runs write all day.
+        save_every=min(max(500, recipe.steps // 200), max(1, recipe.steps // 4)),
+        log_every=min(max(50, recipe.steps // 2000), recipe.steps),
         scans=str(wish.data.resolve()), variants=recipe.variants,
         table=None if wish.cases is None else str(wish.cases.resolve()),
     )  # fmt: skip
@@ -92,6 +96,19 @@ def _recipe(wish: Wish) -> Recipe:
     changed = {"steps": wish.steps, "batch": wish.batch, "seed": wish.seed,
                "variants": wish.variants}  # fmt: skip
     return replace(recipe, **{k: v for k, v in changed.items() if v is not None})  # type: ignore[arg-type]
+
+
+def _check_start(start: str | None) -> None:
+    """Look for the weights to start from before hours of preparation."""
+    if start is None:
+        return
+    try:
+        find_weights(start)
+    except UsageError as error:
+        raise UsageError(
+            f"the recipe starts from {start!r}, which is not there: train it first and name its "
+            "file with --start, or begin from nothing with --start none"
+        ) from error
 
 
 def _one_to_validate(cases: list[Case]) -> list[Case]:

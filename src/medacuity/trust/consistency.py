@@ -6,6 +6,7 @@ the bicubic reduction by which the super-resolution papers make their small pict
 takes it out again, and leaves untouched what the measurement says nothing about.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from medacuity.physics.kspace import kspace_crop, zero_fill
 from medacuity.physics.sampling import area, block_mean
@@ -48,11 +48,16 @@ def _factor(x: Tensor, size: Sequence[int]) -> list[float]:
 
 def cubic_back(inputs: int, outputs: int, start: int, stop: int) -> Band:
     """The adjoint of `cubic` as a kernel: rows of its transpose, times the factor."""
-    made = cubic(outputs, inputs, 0, inputs)
-    rows = F.pad(made.rows, (made.first, outputs - made.last))[:, start:stop].T
-    used = rows.abs().sum(0).nonzero()
-    first, last = (int(used.min()), int(used.max()) + 1) if len(used) else (0, 1)
-    return Band(first, last, rows[:, first:last] * (outputs / inputs))
+    ratio = outputs / inputs
+    # Only measured voxels within the kernel's four see any of these; the rest is never built.
+    low, high = max(0, int(start / ratio) - 4), min(inputs, math.ceil(stop / ratio) + 4)
+    made = cubic(outputs, inputs, low, high)
+    rows = torch.zeros(stop - start, high - low, dtype=made.rows.dtype)
+    first, last = max(start, made.first), min(stop, made.last)
+    if first < last:
+        seen = made.rows[:, first - made.first : last - made.first]
+        rows[first - start : last - start] = seen.T
+    return Band(low, high, rows * ratio)
 
 
 KSPACE = Scanner(

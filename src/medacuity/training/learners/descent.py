@@ -103,12 +103,12 @@ def by_norm(optimiser: torch.optim.Optimizer, *, longest: float) -> None:
 def adjustable(optimiser: torch.optim.Optimizer, *, theta: float) -> None:
     """Limit each number of a gradient to ``[-theta / rate, theta / rate]``, by the rate in use.
 
-    The adjustable gradient clipping of VDSR (Kim et al., CVPR 2016): no step moves a weight by
-    more than ``theta``, and as the rate falls the bound loosens, so that training stays as
+    The adjustable gradient clipping of VDSR (Kim et al., CVPR 2016): no gradient adds more than
+    ``theta`` to a weight, and as the rate falls the bound loosens, so that training stays as
     fast as it is stable. The paper does not print theta.
     """
     for group in optimiser.param_groups:
-        bound = theta / group["lr"]
+        bound = theta / max(group["lr"], 1e-30)
         for weight in group["params"]:
             if weight.grad is not None:
                 weight.grad.clamp_(-bound, bound)

@@ -1,6 +1,5 @@
 """Two sides that learn against each other: a step holds for both of them, or for neither."""
 
-import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -111,11 +110,15 @@ class Side:
     def keep(self) -> Callable[[], None]:
         """Copy weights and moments; return how to put them back."""
         weights = [weight.detach().clone() for weight in self.weights]
-        moments = copy.deepcopy(self.optimiser.state_dict())
+        whole = self.optimiser.state_dict()
+        moments = {
+            n: {k: v.clone() if torch.is_tensor(v) else v for k, v in each.items()}
+            for n, each in whole["state"].items()
+        }
 
         def undo() -> None:
             _put_back(self.weights, weights)
-            self.optimiser.load_state_dict(moments)
+            self.optimiser.load_state_dict(whole | {"state": moments})
 
         return undo
 

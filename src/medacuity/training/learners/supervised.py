@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from medacuity.errors import UsageError
 from medacuity.losses import Loss
 from medacuity.resize import cubic, resize
 from medacuity.training.learners.descent import Descent, gradient_norm
@@ -47,7 +48,7 @@ def pyramid(model: nn.Module, batch: Batch, *, loss: Loss) -> Tensor:
     """
     ratio = max(n / m for n, m in zip(batch.target.shape[2:], batch.input.shape[2:], strict=True))
     total = batch.target.new_zeros(())
-    for level in model(batch.input, levels=math.ceil(math.log2(ratio))):
+    for level in model(batch.input, levels=max(1, math.ceil(math.log2(ratio)))):
         target = resize(batch.target, level.shape[2:], cubic)
         total = total + loss(level.float(), target)
     return total
@@ -59,6 +60,10 @@ def pyramids(model: nn.Module, batch: Batch, *, loss: Loss, factors: Sequence[in
     The parts' inputs are reductions of their targets, as in the authors' code; the batch's own
     input is not looked at.
     """
+    if len(batch.target) < len(factors):
+        raise UsageError(
+            f"a batch needs a patch for each of the factors {factors}, got {len(batch.target)}"
+        )
     total = batch.target.new_zeros(())
     parts = batch.target.tensor_split(len(factors))
     for factor, target in zip(factors, parts, strict=True):
