@@ -39,7 +39,7 @@ if [ -n "$quick" ]; then
     echo "left for a GPU: mslapsrn, srresnet, edsr, rcan (train_weights.sh ... --device cuda)"
     exit
 fi
-for name in mslapsrn-photo srresnet-photo-x4 edsr-photo-x2 edsr-photo-x3 edsr-photo-x4 \
+for name in lapsrn-photo-x8 mslapsrn-photo srresnet-photo-x4 edsr-photo-x2 edsr-photo-x3 edsr-photo-x4 \
     rcan-photo-x2; do
     run "$name" "$name" --data "$pictures" "$@"
 done
