@@ -116,16 +116,16 @@ def test_srgan_beats_its_beginning(sight, channels):
     torch.manual_seed(0)
     features = nn.Conv2d(1, 4, 3).requires_grad_(False)
     one = Conditional(
-        Twice(), critic=partial(patches, 2, channels), steps=60, sight=sight, adversarial=1e-3,
+        Twice(), critic=partial(patches, 2, channels), steps=30, sight=sight, adversarial=1e-3,
         terms=srgan_terms(lambda x: [torch.relu(features(x)), x]), rules=RULES,
     )  # fmt: skip
     logged = []
-    for step in range(60):
+    for step in range(30):
         given = images(step).input
         target = 0.8 - 0.5 * resize(given, (16, 16), cubic)
         logged.append(one.step(Batch(given, target)))
         assert logged[-1]["skipped"] == 0
-    assert sum(x["mse"] for x in logged[-9:]) < 0.75 * sum(x["mse"] for x in logged[:9])
+    assert sum(x["mse"] for x in logged[-5:]) < 0.5 * sum(x["mse"] for x in logged[:5])
     assert logged[0]["features"] > 0
     assert logged[0]["loss"] == pytest.approx(
         logged[0]["mse"] + logged[0]["features"] + logged[0]["adversarial"], rel=1e-5
