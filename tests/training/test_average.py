@@ -51,3 +51,9 @@ def test_a_saved_state_goes_on_to_the_bit():
     for average in (one, other):
         average.update(network)
     assert torch.equal(one.network.weight, other.network.weight)
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0, float("nan")])
+def test_an_average_that_would_not_follow_is_refused(decay):
+    with pytest.raises(ValueError, match="decay must be from 0 to below 1"):
+        Average(nn.Linear(1, 1), decay=decay)

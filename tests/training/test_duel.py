@@ -69,13 +69,14 @@ def test_gradients_stay_on_their_side(make, batch):
 @EVERY
 def test_real_and_generated_are_judged_apart(make, batch):
     one, seen = make(), []
-    critics = one.judging.network if isinstance(one.judging.network, nn.ModuleList) else [
-        one.judging.network
-    ]  # fmt: skip
+    network = one.judging.network
+    critics = network if isinstance(network, nn.ModuleList) else [network]
     for critic in critics:
-        critic.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
-    one.step(batch(0))
-    assert seen == [4] * 3 * len(critics)  # real, generated, and generated for the generator
+        critic.register_forward_pre_hook(
+            lambda _, given: seen.append((len(given[0]), given[0].requires_grad))
+        )
+    one.step(batch(0))  # each meets real, generated, and generated for the generator's sake
+    assert sorted(seen) == sorted([(4, False), (4, False), (4, True)] * len(critics))
 
 
 def spoil(one, call: int, way: str):

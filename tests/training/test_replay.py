@@ -50,10 +50,13 @@ def test_half_of_the_images_are_swapped_from_every_place_and_none_is_lost():
 
 
 def test_it_keeps_copies_without_a_graph():
-    weight = torch.ones(3, 1, 1, 1, requires_grad=True)
+    weight = torch.ones(2, 1, 1, 1, requires_grad=True)
     replay = buffer(size=2)
-    handed = replay(weight * 2)
+    made = weight * 2
+    handed = replay(made)
     handed += 5
+    with torch.no_grad():
+        made += 5
     assert not handed.requires_grad
     assert not any(image.requires_grad for image in replay.images)
     assert [float(image) for image in replay.images] == [2, 2]
@@ -74,3 +77,8 @@ def test_a_saved_state_goes_on_to_the_bit():
     other.load_state_dict(one.state_dict())
     for n in range(10, 60, 5):
         assert torch.equal(one(numbered(n, 5)), other(numbered(n, 5)))
+
+
+def test_a_buffer_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="size must be a whole number >= 1, got 0"):
+        buffer(size=0)

@@ -17,9 +17,14 @@ class Average:
     Args:
         network: What to follow; it is copied.
         decay: What is kept of the average at a step; 0.999 looks back over a thousand steps.
+
+    Raises:
+        ValueError: ``decay`` is not from 0 to below 1.
     """
 
     def __init__(self, network: nn.Module, *, decay: float = 0.999) -> None:
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay must be from 0 to below 1, got {decay}")
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self.decay = decay
         self.steps = 0

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from medacuity.nd import at_least
 from medacuity.training.learners.duel import Duel, Rules, Turn
 from medacuity.training.learners.supervised import _inner
 
@@ -32,12 +33,16 @@ class GAN(Duel):
         latent: Numbers an image is made from, drawn from a standard normal.
         steps: Length of the whole schedule.
         rules: Losses, optimisers and draws.
+
+    Raises:
+        ValueError: ``latent`` is not a whole number >= 1.
     """
 
     def __init__(
         self, generator: nn.Module, *, critic: Callable[[], nn.Module], latent: int, steps: int,
         rules: Rules = DCGAN,
     ) -> None:  # fmt: skip
+        at_least(1, latent=latent)
         self.generator, self.critic = _inner(generator), critic()
         self.latent = latent
         super().__init__(self.generator, critic=self.critic, rules=rules, steps=steps)

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from medacuity.nd import at_least
+
 
 class Replay:
     """Hand on generated images, or some that were generated long ago.
@@ -16,9 +18,13 @@ class Replay:
     Args:
         rng: Decides what is swapped.
         size: Images stored.
+
+    Raises:
+        ValueError: ``size`` is not a whole number >= 1.
     """
 
     def __init__(self, rng: torch.Generator, *, size: int = 50) -> None:
+        at_least(1, size=size)
         self.rng = rng
         self.size = size
         self.images: list[Tensor] = []
