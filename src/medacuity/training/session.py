@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -91,7 +92,11 @@ def _cases(recipe: Recipe, scans: Path, table: Path | None) -> list[Case]:
 
 def _recipe(wish: Wish) -> Recipe:
     if wish.recipe not in RECIPES:
-        raise UsageError(f"no recipe is called {wish.recipe!r}; there are {', '.join(RECIPES)}")
+        near = get_close_matches(wish.recipe, RECIPES) or ["mri-2d-x2"]
+        raise UsageError(
+            f"no recipe is called {wish.recipe!r}; near it are {', '.join(near)}, and "
+            "`medacuity train list` names all"
+        )
     recipe = RECIPES[wish.recipe]
     changed = {"steps": wish.steps, "batch": wish.batch, "seed": wish.seed,
                "variants": wish.variants}  # fmt: skip
