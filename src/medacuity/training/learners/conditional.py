@@ -16,7 +16,7 @@ from medacuity.losses import Loss, l1, mse
 from medacuity.resize import cubic, resize
 from medacuity.training.learners.descent import adam_in_stages
 from medacuity.training.learners.duel import Duel, Rules, Turn
-from medacuity.training.learners.supervised import Batch, _inner
+from medacuity.training.learners.supervised import Batch, inner
 
 
 class Term(NamedTuple):
@@ -85,7 +85,7 @@ class Conditional(Duel):
         terms: Mapping[str, Term] = PIX2PIX_TERMS, adversarial: float = 1.0,
         sight: Sight = together, rules: Rules = PIX2PIX,
     ) -> None:  # fmt: skip
-        self.generator, self.critic = _inner(generator), critic()
+        self.generator, self.critic = inner(generator), critic()
         self.terms = terms
         self.adversarial = adversarial
         self.sight = sight

@@ -10,7 +10,7 @@ from medacuity.adversarial import LEAST_SQUARES
 from medacuity.losses import l1
 from medacuity.training.learners.duel import Duel, Rules, Turn
 from medacuity.training.learners.replay import Replay
-from medacuity.training.learners.supervised import Batch, _inner
+from medacuity.training.learners.supervised import Batch, inner
 
 CYCLEGAN = Rules(game=LEAST_SQUARES)
 """Least squares, Adam at 2e-4 with momentum 0.5."""
@@ -43,7 +43,7 @@ class Cycle(Duel):
         critic: Callable[[], nn.Module], steps: int, cycle: float = 10.0, identity: float = 0.5,
         replayed: int = 50, rules: Rules = CYCLEGAN,
     ) -> None:  # fmt: skip
-        there = _inner(generator)
+        there = inner(generator)
         self.there, self.back = there, back().to(next(there.parameters()).device)
         self.critic_there, self.critic_back = critic(), critic()
         self.cycle = cycle

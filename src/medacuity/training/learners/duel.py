@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from medacuity.adversarial import NON_SATURATING, Game, accuracy, r1
 from medacuity.training.learners.average import Average
 from medacuity.training.learners.descent import Descent, gradient_norm, unclipped
-from medacuity.training.learners.supervised import _everywhere, _made_for_half
+from medacuity.training.learners.supervised import everywhere, made_for_half
 
 Critic = Callable[[Tensor], Tensor]
 """``critic(image)`` -> scores; what else it looks at is settled."""
@@ -163,7 +163,7 @@ class Duel(ABC):
         self.making = Side(generator, rules.generator)
         self.judging = Side(critic.to(self.device), rules.critic, prefix="critic_")
         self.average = Average(generator, decay=rules.decay)
-        self.half = _made_for_half(generator) if rules.half is None else rules.half
+        self.half = made_for_half(generator) if rules.half is None else rules.half
         self.rng = torch.Generator().manual_seed(rules.seed)
         self.noise = torch.Generator()
         self.done = 0
@@ -267,7 +267,7 @@ def _descends(turn: Turn, share: float, logged: dict[str, float]) -> bool:
     logged |= dict(zip(values, numbers.tolist(), strict=True))
     rates = [group["rate"] * share for group in turn.side.optimiser.param_groups]
     logged[turn.side.prefix + "rate"] = max(rates)
-    return _everywhere(torch.isfinite(numbers).all())
+    return everywhere(torch.isfinite(numbers).all())
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from medacuity.nd import at_least
 from medacuity.training.learners.duel import Duel, Rules, Turn
-from medacuity.training.learners.supervised import _inner
+from medacuity.training.learners.supervised import inner
 
 DCGAN = Rules()
 """Non-saturating losses, Adam at 2e-4 with momentum 0.5."""
@@ -43,7 +43,7 @@ class GAN(Duel):
         rules: Rules = DCGAN,
     ) -> None:  # fmt: skip
         at_least(1, latent=latent)
-        self.generator, self.critic = _inner(generator), critic()
+        self.generator, self.critic = inner(generator), critic()
         self.latent = latent
         super().__init__(self.generator, critic=self.critic, rules=rules, steps=steps)
 

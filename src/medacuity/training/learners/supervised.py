@@ -91,7 +91,7 @@ class Supervised:
         self.objective = objective
         self.steps = steps
         self.descent = descent
-        self.half = _made_for_half(model) if half is None else half
+        self.half = made_for_half(model) if half is None else half
         self.done = 0
         self.optimiser = descent.optimiser(model)
 
@@ -106,7 +106,7 @@ class Supervised:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = gradient_norm(self.optimiser)
-        finite = _everywhere(torch.isfinite(norm) & torch.isfinite(loss))
+        finite = everywhere(torch.isfinite(norm) & torch.isfinite(loss))
         if finite:
             self.descent.clip(self.optimiser)
             self.optimiser.step()
@@ -121,25 +121,25 @@ class Supervised:
     def state_dict(self) -> dict[str, Any]:
         """Return everything the next step depends on."""
         return {
-            "model": _inner(self.model).state_dict(),
+            "model": inner(self.model).state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "done": self.done,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state, as if never stopped."""
-        _inner(self.model).load_state_dict(state["model"])
+        inner(self.model).load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.done = int(state["done"])
 
 
-def _inner(model: nn.Module) -> nn.Module:
+def inner(model: nn.Module) -> nn.Module:
     """Return the network itself, whether several processes share it or not."""
     parallel = nn.parallel.DistributedDataParallel
     return model.module if isinstance(model, parallel) else model
 
 
-def _everywhere(finite: Tensor) -> bool:
+def everywhere(finite: Tensor) -> bool:
     """Return whether it holds in every process: all of them skip a step, or none."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         finite = finite.float()
@@ -147,7 +147,7 @@ def _everywhere(finite: Tensor) -> bool:
     return bool(finite)
 
 
-def _made_for_half(model: nn.Module) -> bool:
+def made_for_half(model: nn.Module) -> bool:
     """Tell whether bfloat16 is faster on the device of the model, and not merely possible."""
     if next(model.parameters()).is_cuda:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
