@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--only", choices=[*PARTS])
     parser.add_argument("--half", action="store_true", help="bfloat16, for a quick look")
     parser.add_argument("--write-cards", action="store_true")
+    parser.add_argument("--model", help="weights to measure instead of medacuity's own choice")
     parser.add_argument("--groups", nargs="*", help="only scans whose group contains one of these")
     args = parser.parse_args()
     chosen = [
@@ -57,7 +58,10 @@ def main() -> None:
     for name, part in PARTS.items():
         if args.only in (None, name):
             for title, weights, made, cases in part(chosen):
-                methods = _methods(settings, made.factor)
+                if args.model and made.noise:
+                    continue  # what is asked for by name is measured on what it is made for
+                weights = args.model or weights
+                methods = _methods(settings, made.factor, args.model)
                 if name == "in-plane" and args.oracle:
                     methods |= _photo_networks(args.oracle / "opencv")
                 table = evaluate(methods, cases, PSNR_ONLY, interpolations=PLAIN)
@@ -132,14 +136,14 @@ PSNR_ONLY = Protocol("head", str(protocol("head")), _head_psnr)
 
 
 def _methods(
-    settings: Settings, factor: tuple[float, ...]
+    settings: Settings, factor: tuple[float, ...], model: str | None
 ) -> dict[str, Callable[[Volume], Volume]]:
     def run(volume: Volume, weights: str | None) -> Volume:
         wanted = Settings(scale=factor, weights=weights, half=settings.half)
         return enhance(volume, wanted).volume
 
     methods = {name: partial(run, weights=name) for name in PLAIN}
-    return {**methods, OURS: partial(run, weights=None)}
+    return {**methods, OURS: partial(run, weights=model)}
 
 
 def _photo_networks(folder: Path) -> dict[str, Callable[[Volume], Volume]]:
