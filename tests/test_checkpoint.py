@@ -243,6 +243,13 @@ CARDS = {
     "a negative argument": as_json(arguments={**ARGUMENTS, "width": -8}),
     "a huge argument": as_json(arguments={**ARGUMENTS, "width": 10**9}),
     "another width": as_json(arguments={**ARGUMENTS, "width": 16}),
+    "depths that multiply": as_json(
+        network="RCAN", arguments={**ARGUMENTS, "groups": 1000, "blocks": 1000}
+    ),
+    "lists that multiply": as_json(
+        network="MSLapSRN",
+        arguments={**ARGUMENTS, "convolutions": [1] * 1000, "recursions": 1000},
+    ),
     "all of memory": as_json(arguments={"scale": [1000] * 3, "dims": 3, "width": 1000}),
     "other dims": as_json(arguments={**ARGUMENTS, "dims": 4}),
     "other scale": as_json(arguments={**ARGUMENTS, "scale": [0, 2]}),

@@ -179,7 +179,8 @@ def build(network: str, arguments: Mapping[str, Any], path: Path | None = None) 
     try:
         return NETWORKS[network](**_plain(arguments))
     except (TypeError, ValueError, RuntimeError) as error:
-        raise WeightsRefused(f"its arguments do not fit {network}: {error}", path=path) from error
+        reason = str(error)[:200]  # the card decides how long it would be
+        raise WeightsRefused(f"its arguments do not fit {network}: {reason}", path=path) from error
 
 
 def file_sha256(path: Path) -> str:
@@ -284,9 +285,10 @@ def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
         numbers = value if isinstance(value, list | tuple) else [value]
         if not all(isinstance(n, int | float) and 0 <= n <= MOST for n in numbers):
             raise ValueError(f"{key} must be numbers from 0 to {MOST}")
-    layers = math.prod(arguments[key] for key in DEPTHS if key in arguments)
-    if layers > MOST:
-        raise ValueError(f"{' x '.join(DEPTHS & arguments.keys())} must be at most {MOST}")
+    # What is no number here is the network's to refuse; multiplied it would only take memory.
+    depths = {key: n for key, n in arguments.items() if key in DEPTHS and isinstance(n, int)}
+    if math.prod(depths.values()) > MOST:
+        raise ValueError(f"{' x '.join(depths)} must be at most {MOST}")
     return dict(arguments)
 
 

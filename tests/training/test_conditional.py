@@ -26,7 +26,8 @@ from medacuity.training.learners.conditional import (
     srgan_terms,
     together,
 )
-from medacuity.training.learners.duel import Rules, adam_in_games
+from medacuity.training.learners.descent import adam_in_games
+from medacuity.training.learners.duel import Rules
 from medacuity.training.learners.supervised import Batch
 
 QUICK = adam_in_games(2e-2)

@@ -17,7 +17,8 @@ from torch.nn import functional as F
 
 from medacuity.adversarial import LEAST_SQUARES
 from medacuity.training.learners.cycle import CYCLEGAN, Cycle
-from medacuity.training.learners.duel import Rules, adam_in_games
+from medacuity.training.learners.descent import adam_in_games
+from medacuity.training.learners.duel import Rules
 from medacuity.training.learners.supervised import Batch
 
 

@@ -19,7 +19,8 @@ from torch import nn
 
 from medacuity.adversarial import HINGE, LEAST_SQUARES, MINIMAX
 from medacuity.training.fit import fit
-from medacuity.training.learners.duel import ADAM, flat_then_falling
+from medacuity.training.learners.descent import flat_then_falling
+from medacuity.training.learners.duel import ADAM
 from medacuity.training.learners.gan import GAN
 from medacuity.training.snapshots import newest_snapshot, save_snapshot
 

@@ -14,7 +14,8 @@ from game_makers import Labelled, gan, maker, samples
 from torch import nn
 from torch.nn import functional as F
 
-from medacuity.training.learners.duel import Rules, adam_in_games
+from medacuity.training.learners.descent import adam_in_games
+from medacuity.training.learners.duel import Rules
 from medacuity.training.learners.gan import DCGAN, GAN, Samples
 
 QUICK = adam_in_games(5e-3)

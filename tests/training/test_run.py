@@ -24,16 +24,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from training_makers import flat_pairs, settings, tiny
+from training_makers import flat_pairs, save_scans, settings, tiny
 
 from medacuity.checkpoint import Card, load_weights, rule_as_json, save_weights
-from medacuity.errors import MalformedInput, SafetyGate, StorageError
+from medacuity.errors import MalformedInput, SafetyGate, StorageError, UsageError
 from medacuity.intensity import Percentile
-from medacuity.models import AcuityNet
+from medacuity.models import ESPCN, AcuityNet
 from medacuity.training import run as module
 from medacuity.training.learners.supervised import paired
 from medacuity.training.recipes import RECIPES
 from medacuity.training.run import resume_run, start_run, warm_start
+from medacuity.training.session import Wish, begin
 
 STEPS = 8
 
@@ -328,3 +329,16 @@ def test_two_processes_train_one_network(home, tmp_path):
     subprocess.run([sys.executable, str(script)], check=True, timeout=300)
     subprocess.run(launch, check=True, timeout=300, env=environment)
     assert [int(row[0]) for row in log(run)] == list(range(1, STEPS + 1))
+
+
+def test_weights_with_nothing_in_common_are_no_start():
+    with pytest.raises(UsageError, match="nothing in common with this network"):
+        warm_start(AcuityNet(scale=2, dims=2), ESPCN(scale=2, dims=2))
+
+
+def test_weights_to_start_from_are_looked_for_before_the_scans_are_prepared(tmp_path):
+    cases = save_scans(tmp_path / "scans")
+    wish = Wish("mri-2d-x2", cases[0].path.parent, start="nonesuch")
+    with pytest.raises(UsageError, match=r"starts from 'nonesuch'.*--start none"):
+        begin(tmp_path / "run", wish, report=lambda what, done, of: None)
+    assert not (tmp_path / "run").exists()

@@ -19,6 +19,7 @@ from torch import nn
 from training_makers import head
 
 from medacuity import losses
+from medacuity.errors import UsageError
 from medacuity.models import ESPCN, AcuityNet, MSLapSRN
 from medacuity.nd import channels_last
 from medacuity.physics.sampling import block_mean
@@ -198,6 +199,12 @@ def test_one_pyramid_learns_several_factors_from_one_batch():
         network.load_state_dict(model.state_dict())
         alone += float(pyramid(network, Batch(given, some), loss=losses.l1).detach()) / 3
     assert float(together.detach()) == pytest.approx(alone, rel=1e-5)
+
+
+def test_a_batch_without_a_patch_for_each_factor_is_refused():
+    model, target = MSLapSRN(scale=8, dims=2, width=4), torch.rand(2, 1, 16, 16)
+    with pytest.raises(UsageError, match="a patch for each of the factors"):
+        pyramids(model, Batch(target, target), loss=losses.l1, factors=(2, 4, 8))
 
 
 def test_statistics_of_batch_norm_survive_a_batch_that_is_not_finite():

@@ -49,6 +49,18 @@ def adam_in_stages(rate: float, *, stages: float = 1.5, by: float = 0.5) -> Desc
     return Descent(optimiser, partial(staircase, stages=stages, by=by), unclipped)
 
 
+def adam_in_games(rate: float = 2e-4, *, momentum: float = 0.5, flat: float = 0.5) -> Descent:
+    """Adam with little momentum, as DCGAN, pix2pix and CycleGAN have it.
+
+    Args:
+        rate: Highest learning rate.
+        momentum: Adam's first beta; more of it makes the two sides swing.
+        flat: Share of the run before the rate falls.
+    """
+    optimiser = partial(_adam, rate=rate, betas=(momentum, 0.999))
+    return Descent(optimiser, partial(flat_then_falling, flat=flat), unclipped)
+
+
 def sgd(
     rate: float, *, schedule: Schedule, clip: Clip, decay: float = 0.0,
     slower: Mapping[str, float] | None = None,
@@ -88,6 +100,16 @@ def staircase(step: int, steps: int, *, stages: float, by: float) -> float:
         [1.0, 0.5, 0.125]
     """
     return float(by ** int(min(step, steps - 1) * stages / steps))
+
+
+def flat_then_falling(step: int, steps: int, *, flat: float) -> float:
+    """Keep the rate over the share ``flat`` of the run, then fall in a line to zero.
+
+    Example:
+        >>> [flat_then_falling(step, 8, flat=0.5) for step in (0, 4, 6)]
+        [1.0, 1.0, 0.5]
+    """
+    return min(1.0, (steps - min(step, steps)) / max(1.0, steps * (1 - flat)))
 
 
 def geometric(step: int, steps: int, *, last: float) -> float:

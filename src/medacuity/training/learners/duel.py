@@ -13,38 +13,11 @@ from torch import Tensor, nn
 
 from medacuity.adversarial import NON_SATURATING, Game, accuracy, r1
 from medacuity.training.learners.average import Average
-from medacuity.training.learners.descent import Descent, gradient_norm, unclipped
+from medacuity.training.learners.descent import Descent, adam_in_games, gradient_norm
 from medacuity.training.learners.supervised import everywhere, made_for_half
 
 Critic = Callable[[Tensor], Tensor]
 """``critic(image)`` -> scores; what else it looks at is settled."""
-
-
-def flat_then_falling(step: int, steps: int, *, flat: float) -> float:
-    """Keep the rate over the share ``flat`` of the run, then fall in a line to zero.
-
-    Example:
-        >>> [flat_then_falling(step, 8, flat=0.5) for step in (0, 4, 6)]
-        [1.0, 1.0, 0.5]
-    """
-    return min(1.0, (steps - min(step, steps)) / max(1.0, steps * (1 - flat)))
-
-
-def adam_in_games(rate: float = 2e-4, *, momentum: float = 0.5, flat: float = 0.5) -> Descent:
-    """Adam with little momentum, as DCGAN, pix2pix and CycleGAN have it.
-
-    Args:
-        rate: Highest learning rate.
-        momentum: Adam's first beta; more of it makes the two sides swing.
-        flat: Share of the run before the rate falls.
-    """
-    optimiser = partial(_adam, rate=rate, momentum=momentum)
-    return Descent(optimiser, partial(flat_then_falling, flat=flat), unclipped)
-
-
-def _adam(network: nn.Module, *, rate: float, momentum: float) -> torch.optim.Optimizer:
-    weights = [{"params": list(network.parameters()), "rate": rate}]
-    return torch.optim.Adam(weights, rate, (momentum, 0.999))
 
 
 ADAM = adam_in_games()
