@@ -72,9 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run() -> None:
     """Be the program; asked to end, leave nothing behind, as for Ctrl-C."""
-    for name in ("SIGTERM", "SIGHUP"):
-        signal.signal(getattr(signal, name), signal.default_int_handler)
-    sys.exit(main())
+    try:
+        for name in ("SIGTERM", "SIGHUP"):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+        code = main()
+    except KeyboardInterrupt:  # before main could answer for it, or after
+        code = INTERRUPT
+    sys.exit(code)
 
 
 def _usage(error: Any) -> str:
