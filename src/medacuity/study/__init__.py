@@ -1,0 +1,1 @@
+"""Rating studies: what people see. The server knows neither torch nor numpy."""
