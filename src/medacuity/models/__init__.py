@@ -6,6 +6,7 @@ from medacuity.models.acuity import AcuityNet
 from medacuity.models.dcgan import DCGANCritic, DCGANGenerator
 from medacuity.models.edsr import EDSR
 from medacuity.models.espcn import ESPCN
+from medacuity.models.feature_net import FeatureNet
 from medacuity.models.fsrcnn import FSRCNN
 from medacuity.models.interpolation import Cubic, Lanczos, Linear, Nearest, Sinc, Spline
 from medacuity.models.lapsrn import LapSRN
@@ -40,6 +41,9 @@ CRITICS: dict[str, type[nn.Module]] = {
 }
 """From an image to scores: what adversarial learning trains beside a generator, and leaves."""
 
+FEATURES: dict[str, type[nn.Module]] = {"FeatureNet": FeatureNet}
+"""From an image to what it looks like: layers that perceptual distances compare."""
+
 INTERPOLATIONS: dict[str, type[nn.Module]] = {
     "nearest": Nearest,
     "linear": Linear,
@@ -54,6 +58,7 @@ __all__ = [
     "CRITICS",
     "EDSR",
     "ESPCN",
+    "FEATURES",
     "FSRCNN",
     "GENERATORS",
     "INTERPOLATIONS",
@@ -66,6 +71,7 @@ __all__ = [
     "Cubic",
     "DCGANCritic",
     "DCGANGenerator",
+    "FeatureNet",
     "Lanczos",
     "LapSRN",
     "Linear",
