@@ -32,6 +32,7 @@ ROOMS = {
         "evaluate_report", "evaluate_pictures",
     },
     "losses": {"losses", "adversarial"},
+    "checkpoint": {"checkpoint", "card", "blueprint"},
     "cli": {"cli", "__main__"},
 }  # fmt: skip
 """Rooms of several modules; every other module or folder is a room by itself."""
@@ -49,6 +50,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checkpoint": {"models"},
     "degrade": {"formats", "physics"},
     "enhance": {"checkpoint", "engines", "trust", "formats"},
+    "synthesize": {"checkpoint", "formats", "trust"},
+    "generate": {"checkpoint", "formats", "trust"},
     "training": {"formats", "physics", "models", "losses", "metrics", "checkpoint"},
     "selftest": {"checkpoint"},
     "evaluate": {"metrics", "enhance", "degrade", "formats", "checkpoint"},
@@ -60,6 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {
         "enhance", "degrade", "evaluate", "demo", "selftest", "training", "checkpoint", "formats",
         "models", "metrics", "physics", "trust", "utility", "study", "node", "batch",
+        "synthesize", "generate",
     },
 }  # fmt: skip
 

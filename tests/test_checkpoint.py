@@ -15,7 +15,7 @@ import os
 import pickle
 import struct
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from medacuity.blueprint import build
 from medacuity.checkpoint import (
     Card,
-    build,
     file_sha256,
     find_weights,
     load_weights,
@@ -72,7 +72,7 @@ def write(path: Path, tensors: dict[str, Any], card: Any) -> Path:
 
 def as_json(**changes: Any) -> dict[str, Any]:
     """Return the sound card as JSON, with some fields changed."""
-    return {**json.loads(json.dumps(vars(CARD))), **changes}
+    return {**json.loads(json.dumps(asdict(CARD))), **changes}
 
 
 def test_what_is_saved_is_loaded(path, model):

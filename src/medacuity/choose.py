@@ -195,8 +195,14 @@ def _network_axes(volume: Volume, card: Card, factors: Sequence[float]) -> tuple
 
 
 def card_of(weights: str) -> Card:
-    """Return the card of shipped weights or of a file, without its weights."""
-    return read_card(find_weights(weights))
+    """Return the card of shipped weights or of a file, without its weights.
+
+    Raises:
+        UsageError: They do not enhance; it says what they are for.
+    """
+    card = read_card(find_weights(weights))
+    card.expect("enhance")
+    return card
 
 
 def _thickest(volume: Volume) -> tuple[int, float]:

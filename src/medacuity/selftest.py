@@ -2,9 +2,10 @@
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -47,18 +48,37 @@ def _library(name: str) -> Check:
 
 
 def _weights(path: Path) -> Check:
-    """Run the networks of a file on a smooth ball.
-
-    At every factor that it serves, it must stay within a tenth of the brightness of cubic.
-    """
+    """Run the networks of a file, at every factor that it serves."""
     name = path.name.removesuffix(".safetensors")
     try:
         card = read_card(path)
-        off = max(_off(load_weights(path, scale=scale)) for scale in card.served)
+        every = [load_weights(path, scale=scale) for scale in card.served] or [load_weights(path)]
     except MedacuityError as error:
         return Check(name, False, error.reason)
-    at = " ".join(map(in_short, card.served))
-    return Check(name, off < 0.1, f"{at}: {off:.3f} off a smooth ball, {card.licence}")
+    passed, says = _ball(every) if card.purpose == "enhance" else _runs(every[0])
+    return Check(name, passed, f"{says}, {card.licence}")
+
+
+def _ball(every: Sequence[Trained]) -> tuple[bool, str]:
+    """Enlarge a smooth ball: it must stay within a tenth of the brightness of cubic."""
+    off = max(map(_off, every))
+    at = " ".join(map(in_short, every[0].card.served))
+    return off < 0.1, f"{at}: {off:.3f} off a smooth ball"
+
+
+def _runs(trained: Trained) -> tuple[bool, str]:
+    """Run it on what it takes: every number that comes out must be finite."""
+    model: Any = trained.model
+    card = trained.card
+    size = [max(32, getattr(model, "multiple", 1))] * card.dims
+    given = [torch.full((1, 1, *size), 0.5)]
+    if card.purpose == "generate":
+        given = [torch.zeros(1, model.latent)]
+        given += [torch.zeros(1, dtype=torch.long)] if card.labels else []
+    with torch.inference_mode():
+        result = model(*given)
+    parts = result if isinstance(result, tuple) else (result,)
+    return all(bool(part.isfinite().all()) for part in parts), f"{card.offer or card.purpose}: runs"
 
 
 def _off(trained: Trained) -> float:

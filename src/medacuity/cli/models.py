@@ -14,10 +14,9 @@ app = typer.Typer(help="Weights: what is shipped, and what a file says of itself
 def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """List the shipped weights, the factors each serves, and what it is for."""
+    """List the shipped weights, what each does (factors, contrasts, classes), and for what."""
     from dataclasses import asdict
 
-    from medacuity.checkpoint import in_short
     from medacuity.choose import available
 
     cards = available()
@@ -25,8 +24,8 @@ def list_models(
         show_json([asdict(card) for card in cards.values()])
         return
     for name, card in cards.items():
-        served = " ".join(map(in_short, card.served))
-        print(f"{name:20s} {served:9s} {card.task}{', noisy input' if card.noise[1] else ''}")
+        noisy = ", noisy input" if card.noise[1] else ""
+        print(f"{name:20s} {card.offer:9s} {card.task}{noisy}")
 
 
 @app.command()
@@ -40,4 +39,5 @@ def info(
 
     path = find_weights(name)
     card = read_card(path)
-    show_json(asdict(card) | {"served": card.served, "sha256": file_sha256(path)})
+    more = {"purpose": card.purpose, "served": card.served, "sha256": file_sha256(path)}
+    show_json(asdict(card) | more)
