@@ -19,8 +19,11 @@ THICK = 1.5
 BEYOND = 4.0
 """Windows above and below the usual one that 16 bits hold; numbers beyond are cut off."""
 
-SAME_PLACE = 0.05
-"""Share of a voxel by which versions of a case may lie apart."""
+SAME_PLACE = 1.0
+"""Voxels by which the corners of two versions of a case may lie apart."""
+
+EIGHT_BITS = (-65, 64, 320)
+"""Pictures whose values lie above the first, and reach from the second to the third, are 8 bit."""
 
 THINNED = 2**22
 """Voxels per version from which the window is decided."""
@@ -70,22 +73,45 @@ def render(versions: Mapping[str, Volume], look: Look) -> tuple[Image, dict[str,
         UnsafeGeometry: The versions are not on one grid.
         MalformedInput: A value is not finite.
     """
-    check_alike(versions)
-    first = next(iter(versions.values()))
+    turned = {name: as_seen(volume) for name, volume in versions.items()}
+    check_alike(turned)
+    first = next(iter(turned.values()))
     axis = _axis(first, look)
-    window, held = _windows(list(versions.values()), look)
-    stacks = {name: stack(volume, axis) for name, volume in versions.items()}
-    part = _middle(stacks, look.slices)
-    stored = {name: quantised(array[part], held) for name, array in stacks.items()}
+    window, held = _windows(list(turned.values()), look)
+    across, up = [each for each in range(3) if each != axis]
+    part = _middle(first.shape[axis], look.slices)
+    stored = {
+        name: quantised(volume.array.transpose(axis, up, across)[part], held)
+        for name, volume in turned.items()
+    }
     count, rows, columns = next(iter(stored.values())).shape
-    up, across = _plane(first, axis)
     spacing = (first.spacing[axis], first.spacing[up], first.spacing[across])
-    left = "" if is_picture(first) else "R" if axis_codes(first.affine)[across] in "RL" else "A"
+    left = "" if is_picture(first) else "RA"[across]
     image = Image(
         count, rows, columns, spacing, count // 2, held.low, held.high, first.unit,
         (window.low, window.high), left,
     )  # fmt: skip
     return image, stored
+
+
+def as_seen(volume: Volume) -> Volume:
+    """Return a volume whose axes run to the left, back and feet; a picture stays as it is.
+
+    So the first slice is the uppermost, rows begin at the head or the front, and the patient's
+    right is on the left, as radiologists look.
+    """
+    if is_picture(volume):
+        return volume
+    order = world_order(volume.affine)
+    codes = axis_codes(volume.affine)
+    flipped = [codes[axis] in "RAS" for axis in order]
+    array = volume.array.transpose(order)[tuple(slice(None, None, -1 if f else 1) for f in flipped)]
+    grid = np.zeros((4, 4))
+    grid[3, 3] = 1
+    for new, (axis, flip) in enumerate(zip(order, flipped, strict=True)):
+        grid[axis, new] = -1 if flip else 1
+        grid[axis, 3] = volume.shape[axis] - 1 if flip else 0
+    return Volume(array, volume.affine @ grid, volume.unit)
 
 
 def check_alike(versions: Mapping[str, Volume]) -> None:
@@ -97,29 +123,15 @@ def check_alike(versions: Mapping[str, Volume]) -> None:
                 f"all versions of a case need one grid: {name} has {_size(first)} voxels, {other} "
                 f"has {_size(volume)}; bring them to the same size first"
             )
-        apart = np.abs(volume.affine - first.affine) @ [*first.shape, 1]
-        if apart.max() > SAME_PLACE * min(first.spacing) * max(first.shape):
+        apart = np.abs(volume.affine - first.affine)[:3] @ [*first.shape, 1]
+        if apart.max() > SAME_PLACE * max(first.spacing):
             raise UnsafeGeometry(
-                f"all versions of a case must show the same place: {name} and {other} lie apart "
-                "in the patient; check that they belong together"
+                f"all versions of a case must show the same place: {name} and {other} lie "
+                f"{apart.max():.3g} mm apart in the patient; check that they belong together"
             )
     for name, volume in versions.items():
         if not np.isfinite(volume.array).all():
             raise MalformedInput(f"every voxel must be finite; {name} has some that are not")
-
-
-def stack(volume: Volume, axis: int) -> NDArray[Any]:
-    """Return all slices across an axis, turned as a radiologist looks, as a view."""
-    up, across = _plane(volume, axis)
-    turned = volume.array.transpose(axis, up, across)
-    if is_picture(volume):
-        return turned
-    codes = axis_codes(volume.affine)
-    return turned[
-        :: -1 if codes[axis] in "RAS" else 1,
-        :: -1 if codes[up] in "RAS" else 1,
-        :: -1 if codes[across] in "RA" else 1,
-    ]
 
 
 def quantised(array: NDArray[Any], held: Intensity) -> NDArray[Any]:
@@ -135,20 +147,13 @@ def is_picture(volume: Volume) -> bool:
 
 
 def _axis(volume: Volume, look: Look) -> int:
-    right, front, head = world_order(volume.affine)
     if look.axis is not None:
-        return dict(zip(AXES, (head, front, right), strict=True))[look.axis]
+        return 2 - AXES.index(look.axis)
     if 1 in volume.shape:
-        return volume.shape.index(1) if volume.shape[2] != 1 else 2
+        return max(axis for axis in range(3) if volume.shape[axis] == 1)
     thick = int(np.argmax(volume.spacing))
-    others = max(mm for n, mm in enumerate(volume.spacing) if n != thick)
-    return thick if volume.spacing[thick] >= THICK * others else head
-
-
-def _plane(volume: Volume, axis: int) -> tuple[int, int]:
-    """Return the axes that run along the rows' order (down) and along a row (across)."""
-    across, up = [each for each in world_order(volume.affine) if each != axis]
-    return up, across
+    others = max(mm for axis, mm in enumerate(volume.spacing) if axis != thick)
+    return thick if volume.spacing[thick] >= THICK * others else 2
 
 
 def _windows(versions: Sequence[Volume], look: Look) -> tuple[Intensity, Intensity]:
@@ -157,7 +162,7 @@ def _windows(versions: Sequence[Volume], look: Look) -> tuple[Intensity, Intensi
     low = min(float(v.array.min()) for v in versions)
     high = max(float(v.array.max()) for v in versions)
     usual = Percentile().of(np.concatenate(thinned))
-    if is_picture(versions[0]) and 64 < high and all(v.array.dtype == np.uint8 for v in versions):
+    if is_picture(versions[0]) and high > 64 and all(v.array.dtype == np.uint8 for v in versions):
         usual = Intensity(0.0, 255.0)
     window = Intensity(*look.window) if look.window else usual
     room = BEYOND * (usual.high - usual.low)
@@ -166,8 +171,7 @@ def _windows(versions: Sequence[Volume], look: Look) -> tuple[Intensity, Intensi
     return window, Intensity(low, high if high > low else low + 1.0)
 
 
-def _middle(stacks: Mapping[str, NDArray[Any]], wanted: int | None) -> slice:
-    count = next(iter(stacks.values())).shape[0]
+def _middle(count: int, wanted: int | None) -> slice:
     if wanted is None or wanted >= count:
         return slice(None)
     first = (count - wanted) // 2
