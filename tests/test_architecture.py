@@ -23,7 +23,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 GROUND = {
-    "volume", "errors", "atomic", "nd", "resize", "intensity", "tiling", "tiles", "memory",
+    "volume", "errors", "atomic", "nd", "resize", "intensity", "regrid", "tiling", "tiles",
+    "memory",
 }  # fmt: skip
 ROOMS = {
     "enhance": {"enhance", "choose", "findings"},
@@ -69,10 +70,13 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 INSIDE_TRAINING = [
     {"cases", "variety", "snapshots"},
-    {"pictures"},
+    {"pictures", "degraded", "labelled", "phi"},
+    {"contrasts"},
     {"learners"},
     {"pairs"},
-    {"fit", "watch"},
+    {"fit", "watch", "trend", "vitals"},
+    {"doctor", "figures", "board"},
+    {"cures"},
     {"recipes"},
     {"prepare", "run"},
     {"session"},
@@ -89,6 +93,7 @@ WRITERS = {
     "atomic.py": "the one writer",
     "formats/dicom/write.py": "members of an archive that the one writer holds",
     "formats/tiff.py": "the null device, to keep a library quiet",
+    "training/board.py": "event files of TensorBoard are appended to; what is half written is cut",
 }
 ASSERTS = {
     "formats/dicom/worker.py": "pipes of our own, for the type checker",

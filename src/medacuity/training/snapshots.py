@@ -1,7 +1,8 @@
 """Checkpoints of a run: folders ``step-N`` with a manifest of hashes, renamed into place whole.
 
 There is no pointer to the newest: it is found by looking for the newest that is still what its
-manifest says.
+manifest says. The manifest also says whether the run was healthy: a run that falls ill goes back
+to the last of those, and they are not let go for newer ones that are not.
 """
 
 import hashlib
@@ -18,16 +19,16 @@ from safetensors.torch import load, save
 from medacuity.atomic import atomic_folder, atomic_write
 from medacuity.errors import MalformedInput
 
-KEPT = 3  # newest checkpoints that stay on disk
+KEPT = 3  # newest checkpoints that stay on disk, and newest healthy ones
 TENSORS, NUMBERS, MANIFEST = "tensors.safetensors", "numbers.json", "manifest.json"
 
 
-def save_snapshot(folder: Path, step: int, state: dict[str, Any]) -> None:
-    """Write the state of a learner after ``step`` steps, and let the oldest go."""
+def save_snapshot(folder: Path, step: int, state: dict[str, Any], *, healthy: bool = True) -> None:
+    """Write the state of a run after ``step`` steps, and let the oldest go."""
     tensors, numbers = _flat(state)
     contents = {TENSORS: save(tensors), NUMBERS: json.dumps(numbers).encode()}
-    manifest = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
-    contents[MANIFEST] = json.dumps(manifest, indent=1).encode()
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    contents[MANIFEST] = json.dumps(hashes | {"healthy": healthy}, indent=1).encode()
     target = folder / f"step-{step:08d}"
     folder.mkdir(exist_ok=True)
     if target.exists():  # only a damaged one: a run goes on from the newest that is sound
@@ -36,8 +37,22 @@ def save_snapshot(folder: Path, step: int, state: dict[str, Any]) -> None:
         for name, data in contents.items():
             with atomic_write(beside / name) as file:
                 file.write(data)
-    for old in sorted(folder.glob("step-*"))[:-KEPT]:
+    found = sorted(folder.glob("step-*"))
+    kept = {*found[-KEPT:], *list(filter(_healthy, found))[-KEPT:]}
+    for old in set(found) - kept:
         shutil.rmtree(old)
+
+
+def drop_snapshots(folder: Path, *, after: int) -> None:
+    """Remove the checkpoints after a step, the newest first: what is left is always a past."""
+    for path in sorted(folder.glob("step-*"), reverse=True):
+        if _step(path) > after:
+            shutil.rmtree(path)
+
+
+def healthy_steps(folder: Path) -> list[int]:
+    """Return the steps of the checkpoints saved in health, the newest last."""
+    return [_step(path) for path in sorted(folder.glob("step-*")) if _healthy(path)]
 
 
 def newest_snapshot(folder: Path) -> tuple[int, dict[str, Any]] | None:
@@ -50,7 +65,7 @@ def newest_snapshot(folder: Path) -> tuple[int, dict[str, Any]] | None:
     found = sorted(folder.glob("step-*"), reverse=True) if folder.is_dir() else []
     for path in found:
         try:
-            return int(path.name.removeprefix("step-")), _load(path)
+            return _step(path), _load(path)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             warnings.warn(
                 f"{path} is damaged ({type(error).__name__}); falling back to the one before",
@@ -59,6 +74,19 @@ def newest_snapshot(folder: Path) -> tuple[int, dict[str, Any]] | None:
     if found:
         raise MalformedInput("none of its checkpoints is sound; train anew", path=folder)
     return None
+
+
+def _step(path: Path) -> int:
+    return int(path.name.removeprefix("step-"))
+
+
+def _healthy(path: Path) -> bool:
+    """Tell whether it was saved in health; those of before anybody looked count as such."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_text())
+        return bool(manifest.get("healthy", True))
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _load(path: Path) -> dict[str, Any]:

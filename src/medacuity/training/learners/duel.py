@@ -59,6 +59,7 @@ class Side:
         self.network = network
         self.descent = descent
         self.prefix = prefix
+        self.pace = 1.0  # of all rates: the schedule's, lowered by whoever watches the run
         self.optimiser = descent.optimiser(network)
         self.weights = [weight for weight in network.parameters() if weight.requires_grad]
 
@@ -96,13 +97,15 @@ class Side:
         return undo
 
     def state_dict(self) -> dict[str, Any]:
-        """Return weights and moments."""
-        return {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+        """Return weights, moments and pace."""
+        return {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict(),
+                "pace": self.pace}  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.pace = float(state.get("pace", 1.0))  # runs begun before there was one
 
 
 class Turn(NamedTuple):
@@ -141,6 +144,11 @@ class Duel(ABC):
         self.noise = torch.Generator()
         self.done = 0
 
+    @property
+    def networks(self) -> list[nn.Module]:
+        """What a run ends with: the average of the generator."""
+        return [self.average.network]
+
     @abstractmethod
     def turns(self, batch: Any) -> Iterator[Turn]:
         """Yield a turn of each side; the second already meets the first one's new weights."""
@@ -172,7 +180,7 @@ class Duel(ABC):
                 turn = next(turns, None)
             if turn is None:
                 return True
-            share = turn.side.descent.schedule(self.done, self.steps)
+            share = turn.side.pace * turn.side.descent.schedule(self.done, self.steps)
             if not _descends(turn, share, logged):
                 if undo:
                     undo()
@@ -213,6 +221,11 @@ class Duel(ABC):
         with torch.random.fork_rng(cuda):
             torch.manual_seed(number)
             yield
+
+    def slow(self, by: float, *, critic_only: bool = False) -> None:
+        """Multiply all rates from here on, or only the critic's; it is part of the state."""
+        for side in (self.judging,) if critic_only else (self.making, self.judging):
+            side.pace *= by
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything the next step depends on."""

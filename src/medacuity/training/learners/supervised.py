@@ -93,11 +93,17 @@ class Supervised:
         self.descent = descent
         self.half = made_for_half(model) if half is None else half
         self.done = 0
+        self.pace = 1.0
         self.optimiser = descent.optimiser(model)
+
+    @property
+    def networks(self) -> list[nn.Module]:
+        """What a run ends with: the network."""
+        return [inner(self.model)]
 
     def step(self, batch: Batch) -> dict[str, float]:
         """Learn from one batch; return what to log, ``skipped`` = 1 if it was not finite."""
-        share = self.descent.schedule(self.done, self.steps)
+        share = self.pace * self.descent.schedule(self.done, self.steps)
         for group in self.optimiser.param_groups:
             group["lr"] = group["rate"] * share
         before = [buffer.clone() for buffer in self.model.buffers()]  # statistics of batch norm
@@ -118,12 +124,18 @@ class Supervised:
         return {"loss": float(loss.detach()), "gradient": float(norm), "rate": rate,
                 "skipped": float(not finite)}  # fmt: skip
 
+    def slow(self, by: float, *, critic_only: bool = False) -> None:
+        """Multiply all rates from here on; it is part of the state. There is no critic."""
+        if not critic_only:
+            self.pace *= by
+
     def state_dict(self) -> dict[str, Any]:
         """Return everything the next step depends on."""
         return {
             "model": inner(self.model).state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "done": self.done,
+            "pace": self.pace,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -131,6 +143,7 @@ class Supervised:
         inner(self.model).load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.done = int(state["done"])
+        self.pace = float(state.get("pace", 1.0))  # runs begun before there was one
 
 
 def inner(model: nn.Module) -> nn.Module:

@@ -1,0 +1,205 @@
+"""A doctor in the loop: says what is wrong with a run, in a sentence, so that it can be cured.
+
+Limits are wide on purpose. A run that is merely bad is left alone; what is found has never been
+seen to heal by itself. Everything is judged by what the run itself was like before, or by the
+real images, as losses of different learners have no unit in common.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from math import nan
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from medacuity.training.trend import Trend
+from medacuity.training.vitals import distinct, ripple, spread
+
+BROKEN_RUN = 8  # steps in a row that were not finite; the loop itself gives up after ten
+BROKEN_SHARE = 0.5  # of the steps lately
+LASTING = 50  # steps that a level must have been off: a spike, or a jump of the data, passes
+RISE = 10.0  # robust standard deviations above the lowest level
+HUGE = 100.0  # losses of games are about 1 whatever they are made of
+STEEP = 1000.0  # gradients jump tenfold in healthy games
+CERTAIN = 0.99  # a critic's accuracy: right about all, but for a stray patch
+FAINT = 1e-3  # of the usual gradient of the generator
+ALIKE = 0.1  # of the diversity of real images; healthy generators were above 0.3
+CHECKERED = 0.05  # of the contrast of real images: where a grid begins to be seen
+CHECKERED_TOO = 3.0  # times the grid that real images have themselves
+WILD = 5.0  # times the contrast of real images
+FIRST_LOOKS = 4  # before them a generator that was never well may just have begun
+FIRST_STEPS = 500
+SECOND_OPINION = 2  # looks in a row
+STATE = ("broken", "surest", "looks", "once_well", "seen")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the doctor saw: the number, its limit, and both in a sentence."""
+
+    kind: str
+    step: int
+    seen: float
+    limit: float
+    sentence: str
+    critic_only: bool = False
+    """Whether only the critic's rates should fall."""
+
+
+class Doctor:
+    """Watch a run by what its steps log and by the images it makes.
+
+    Nothing here draws or touches anything of the run; the state is a few hundred numbers.
+
+    Attributes:
+        seen: What the last look measured: ``distinct`` and ``ripple``, beside real images.
+        signs: Complaints that are not yet a finding, with how long they have lasted.
+    """
+
+    def __init__(self) -> None:
+        self.trends = {n: Trend() for n in ("loss", "critic_loss", "gradient", "critic_gradient")}
+        self.signs: Counter[str] = Counter()
+        self.broken = 0.0  # share of the steps lately that were not finite
+        self.surest: list[float] = []  # accuracies of the critic lately
+        self.looks = 0
+        self.once_well: list[str] = []
+        self.seen: dict[str, float] = {}
+
+    @property
+    def healthy(self) -> bool:
+        """Tell whether there is no complaint at all now."""
+        return not any(self.signs.values())
+
+    def examine(self, step: int, logged: dict[str, float]) -> Finding | None:
+        """Look at what a step logged; return what was found, if anything."""
+        skipped = bool(logged.get("skipped"))
+        self.broken += (skipped - self.broken) / 100
+        runs = self._lasts("not finite", skipped)
+        if runs >= BROKEN_RUN or (skipped and self.broken > BROKEN_SHARE):
+            share = f"{runs} steps in a row" if runs >= BROKEN_RUN else f"{self.broken:.0%} of them"
+            return Finding("not finite", step, runs, BROKEN_RUN, f"steps are not finite: {share}")
+        if skipped:
+            return None
+        for name, trend in self.trends.items():
+            if name in logged:
+                trend.add(abs(logged[name]) if "critic_loss" in logged else logged[name])
+        return self._exploding(step, "critic_loss" in logged) or self._beaten(step, logged)
+
+    def _exploding(self, step: int, game: bool) -> Finding | None:
+        for name, trend in self.trends.items():
+            if trend.level is None:
+                continue
+            if "gradient" in name:
+                limit = STEEP * trend.typical
+            elif game:
+                limit = HUGE * max(1.0, trend.lowest)
+            else:
+                limit = _lost(trend)
+            if self._lasts(name, trend.level > limit) >= LASTING:
+                what = name.replace("_", "'s ").replace("critic", "the critic")
+                return Finding(
+                    "exploding", step, trend.level, limit,
+                    f"{what} stays at {trend.level:.3g}, above {limit:.3g}",
+                )  # fmt: skip
+        return None
+
+    def _beaten(self, step: int, logged: dict[str, float]) -> Finding | None:
+        """Find a critic that is always right while the generator learns nothing from it."""
+        gradient = self.trends["gradient"]
+        if "accuracy" not in logged or gradient.level is None:
+            return None
+        self.surest = [*self.surest[-49:], logged["accuracy"]]
+        limit = FAINT * gradient.typical
+        sign = min(self.surest) >= CERTAIN and gradient.level < limit
+        if self._lasts("beaten", sign) < LASTING:
+            return None
+        return Finding(
+            "beaten", step, gradient.level, limit,
+            f"the critic is always right and the generator's gradient of {gradient.level:.3g} "
+            f"is below {limit:.3g}: it learns nothing", critic_only=True,
+        )  # fmt: skip
+
+    def look(
+        self, step: int, samples: Tensor, real: Tensor, *, last: bool = False
+    ) -> Finding | None:
+        """Look at images the run makes, always of the same seed, beside as many real ones.
+
+        Args:
+            step: Steps taken.
+            samples: ``(B, C, *S)``, unit range.
+            real: Same shape.
+            last: There will be no other look, so that a first sign counts.
+        """
+        if not bool(torch.isfinite(samples).all()):
+            self.signs["samples"] += 1
+            return Finding("not finite", step, 1, 0, "generated images are not finite")
+        self.looks += 1
+        contrast = max(spread(real), 1e-6)
+        self.seen = {
+            "distinct": distinct(samples, real) if len(samples) > 1 else nan,
+            "ripple": ripple(samples) / contrast,
+            "real_ripple": ripple(real) / contrast,
+            "contrast": spread(samples) / contrast,
+        }
+        findings = [one for one in self._judged(step) if self._stands(one, last)]
+        return findings[0] if findings else None
+
+    def _judged(self, step: int) -> list[Finding]:
+        """Return what was seen of each kind, healthy or not."""
+        seen = self.seen
+        grid = max(CHECKERED, CHECKERED_TOO * seen["real_ripple"])
+        return [
+            Finding(
+                "collapse", step, seen["distinct"], ALIKE,
+                f"samples are alike: they differ by {seen['diversity']:.2g} of what real images "
+                f"do, and not by {ALIKE} at least",
+            ),
+            Finding(
+                "checkerboard", step, seen["ripple"], grid,
+                f"samples have a grid of {seen['ripple']:.2g} of the contrast, above {grid:.2g}",
+            ),
+            Finding(
+                "exploding", step, seen["contrast"], WILD,
+                f"samples have {seen['contrast']:.3g} times the contrast of real images, "
+                f"above {WILD:g}",
+            ),
+        ]  # fmt: skip
+
+    def _stands(self, judged: Finding, last: bool) -> bool:
+        """Tell whether it is bad, again, and not how every generator begins."""
+        kind = f"look: {judged.kind}"
+        low = judged.kind == "collapse"
+        bad = judged.seen < judged.limit if low else judged.seen > judged.limit
+        again = self._lasts(kind, bad) >= (1 if last else SECOND_OPINION)
+        if not bad and kind not in self.once_well and judged.seen == judged.seen:
+            self.once_well.append(kind)
+        begun = self.looks >= FIRST_LOOKS and judged.step >= FIRST_STEPS
+        return bad and again and (begun or kind in self.once_well)
+
+    def _lasts(self, sign: str, bad: bool) -> int:
+        """Count for how long, without a break, a sign has been seen."""
+        self.signs[sign] = self.signs[sign] + 1 if bad else 0
+        return self.signs[sign]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything the next judgement depends on."""
+        trends = {name: trend.state_dict() for name, trend in self.trends.items()}
+        return {name: vars(self)[name] for name in STATE} | {
+            "trends": trends, "signs": dict(self.signs),
+        }  # fmt: skip
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        for name in STATE:
+            setattr(self, name, state[name])
+        for name, trend in self.trends.items():
+            trend.load_state_dict(state["trends"][name])
+        self.signs = Counter(state["signs"])
+
+
+def _lost(trend: Trend) -> float:
+    """Return the level at which more than half of what was learned is lost again."""
+    start = trend.first or 0.0
+    rise = max(RISE * trend.spread, (start - trend.lowest) / 2, 0.1 * abs(start))
+    return trend.lowest + rise
