@@ -121,4 +121,5 @@ class Ratings:
     @property
     def questions(self) -> tuple[str, ...]:
         """The questions, in the order in which they were first answered."""
-        return tuple(dict.fromkeys(r.question for r in (*self.ratings, *self.choices)))
+        asked = [r.question for r in self.ratings] + [c.question for c in self.choices]
+        return tuple(dict.fromkeys(asked))
