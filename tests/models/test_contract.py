@@ -78,9 +78,9 @@ scales = pytest.mark.parametrize("scale", SCALES, ids=str)
 
 
 def test_every_model_is_here():
-    tables = {"NETWORKS", "INTERPOLATIONS", "TRANSLATORS", "GENERATORS", "CRITICS"}
-    # What adversarial learning needs besides is in test_generators.py and test_critics.py.
-    others = [*models.TRANSLATORS, *models.GENERATORS, *models.CRITICS]
+    tables = {"NETWORKS", "INTERPOLATIONS", "TRANSLATORS", "GENERATORS", "CRITICS", "FEATURES"}
+    # The others are in test_generators.py, test_critics.py and test_feature_net.py.
+    others = [*models.TRANSLATORS, *models.GENERATORS, *models.CRITICS, *models.FEATURES]
     names = [*(case.name for case in CASES), *others]
     assert sorted(names) == sorted(set(models.__all__) - tables)
     listed = {**models.NETWORKS, **models.INTERPOLATIONS}.values()

@@ -37,6 +37,7 @@ TRANSLATORS = {
     "UNetGenerator": {"width": 4, "depth": 3},
     "UNetGenerator instance": {"width": 4, "depth": 3, "instance": True},
     "UNetGenerator resize": {"width": 4, "depth": 3, "resize": True},
+    "FineUNet": {"width": 4, "depth": 3, "fine": 3},
     "ResNetGenerator": {"width": 4, "blocks": 1},
     "ResNetGenerator resize": {"width": 4, "blocks": 1, "resize": True},
 }

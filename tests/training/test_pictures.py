@@ -17,9 +17,9 @@ from medacuity import formats
 from medacuity.errors import StorageError
 from medacuity.metrics.protocols import luma
 from medacuity.resize import bicubic
+from medacuity.training.degraded import make_pair
 from medacuity.training.pictures import find_pictures, reduced, reduced_and_back, smaller
-from medacuity.training.prepare import make_pair
-from medacuity.training.recipes import RECIPES
+from medacuity.training.recipes import RECIPES, Enhancement
 
 
 def save(folder, name: str, count: int, size: tuple[int, int] = (24, 36)) -> None:
@@ -101,7 +101,7 @@ def test_reducing_draws_nothing():
     assert torch.equal(rng.get_state(), before)
 
 
-PHOTO = [recipe for recipe in RECIPES.values() if recipe.sets]
+PHOTO = [r for r in RECIPES.values() if isinstance(r, Enhancement) and r.sets]
 
 
 @pytest.mark.parametrize("recipe", PHOTO, ids=lambda recipe: recipe.name)

@@ -20,8 +20,9 @@ from training_makers import head, save_scans, tiny
 from medacuity.errors import MalformedInput, UsageError
 from medacuity.models import AcuityNet
 from medacuity.physics.sampling import block_mean
-from medacuity.training import prepare as module
-from medacuity.training.prepare import make_pair, prepare
+from medacuity.training.degraded import MARGIN, make_pair
+from medacuity.training.prepare import prepare
+from medacuity.training.recipes import recipe as recipe_module
 from medacuity.training.variety import any_history, fewer_voxels
 from medacuity.volume import Volume
 
@@ -68,11 +69,11 @@ def test_an_interrupted_preparation_goes_on(cases, prepared, tmp_path, monkeypat
             raise KeyboardInterrupt
         return made(recipe, volume, rng)
 
-    monkeypatch.setattr(module, "make_pair", dies)
+    monkeypatch.setattr(recipe_module, "make_pair", dies)
     with pytest.raises(KeyboardInterrupt):
         prepare(varied(), cases, tmp_path)
     assert not (tmp_path / "pairs.json").exists()
-    monkeypatch.setattr(module, "make_pair", made)
+    monkeypatch.setattr(recipe_module, "make_pair", made)
     (tmp_path / "001-001-input.npy").write_bytes(b"half")  # killed between input and target
     prepare(varied(), cases, tmp_path)
     assert contents(tmp_path) == contents(prepared)
@@ -142,7 +143,7 @@ def test_air_is_left_out_but_for_a_margin():
     array = np.zeros((128, 128, 4), np.int16)
     array[60:80, 50:90] = 100 + np.arange(40)[:, None]
     given, _ = pair(still(), Volume(array, np.diag([1, 1, 5.0, 1])))
-    assert given.shape[2:] == (10 + 2 * module.MARGIN, 20 + 2 * module.MARGIN)
+    assert given.shape[2:] == (10 + 2 * MARGIN, 20 + 2 * MARGIN)
 
 
 @pytest.mark.parametrize("thick", [0, 1, 2])

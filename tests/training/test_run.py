@@ -30,7 +30,7 @@ from medacuity.checkpoint import Card, load_weights, rule_as_json, save_weights
 from medacuity.errors import MalformedInput, SafetyGate, StorageError, UsageError
 from medacuity.intensity import Percentile
 from medacuity.models import ESPCN, AcuityNet
-from medacuity.training import run as module
+from medacuity.training import watch
 from medacuity.training.learners.supervised import paired
 from medacuity.training.recipes import RECIPES
 from medacuity.training.run import resume_run, start_run, warm_start
@@ -71,7 +71,7 @@ def home(tmp_path_factory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("home")
     flat_pairs(folder)
     with pytest.MonkeyPatch.context() as patch:  # quick: no drawing, no waiting for the disk
-        patch.setattr(module, "picture", lambda shown, title: b"a picture")
+        patch.setattr(watch, "picture", lambda shown, title: b"a picture")
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield folder
     del RECIPES["tiny"]

@@ -10,7 +10,7 @@ from torch import nn
 from medacuity.models import Cubic, Linear
 from medacuity.physics.sampling import block_mean
 from medacuity.training.learners.supervised import Batch
-from medacuity.training.watch import picture, psnr_gain
+from medacuity.training.watch import psnr_gain, sharper
 
 
 class Known(nn.Module):
@@ -41,7 +41,7 @@ def test_cubic_gains_nothing_and_a_tenth_of_its_error_gains_20_db(dims):
 
 @pytest.mark.parametrize("dims", [2, 3])
 def test_the_picture_can_be_opened(dims):
-    _, shown = psnr_gain(Cubic(scale=2, dims=dims), [batch(dims)], "cpu")
-    png = Image.open(io.BytesIO(picture(shown, "a title")))
+    look = sharper(Cubic(scale=2, dims=dims), [batch(dims)], "cpu", "a title")
+    png = Image.open(io.BytesIO(look.picture))
     assert png.format == "PNG"
     assert min(png.size) > 100

@@ -15,7 +15,7 @@ from medacuity.training.cases import Case
 from medacuity.training.learners.descent import adam
 from medacuity.training.learners.supervised import Supervised, paired
 from medacuity.training.prepare import prepare
-from medacuity.training.recipes import RECIPES, Recipe
+from medacuity.training.recipes import RECIPES, Enhancement
 from medacuity.training.run import Settings
 from medacuity.training.variety import any_history, fewer_voxels
 
@@ -42,9 +42,9 @@ def save_scans(folder: Path, patients: int = 3) -> list[Case]:
     return cases
 
 
-def tiny(**changes: Any) -> Recipe:
+def tiny(**changes: Any) -> Enhancement:
     """Return a recipe that trains in seconds."""
-    recipe = Recipe(
+    recipe = Enhancement(
         name="tiny",
         model=partial(AcuityNet, scale=(2, 2), dims=2, width=8, blocks=1),
         degrade=partial(fewer_voxels, factor=(2, 2), kspace=0.7, noise=(0.0, 0.0)),
@@ -57,7 +57,7 @@ def tiny(**changes: Any) -> Recipe:
     return replace(recipe, **changes)
 
 
-def flat_pairs(folder: Path, **changes: Any) -> Recipe:
+def flat_pairs(folder: Path, **changes: Any) -> Enhancement:
     """Prepare phantoms for the tiny recipe, put it on the menu, and return it."""
     recipe = tiny(**changes)
     prepare(recipe, save_scans(folder / "scans"), folder / "arrays")
@@ -65,7 +65,7 @@ def flat_pairs(folder: Path, **changes: Any) -> Recipe:
     return recipe
 
 
-def settings(folder: Path, recipe: Recipe, **changes: Any) -> Settings:
+def settings(folder: Path, recipe: Enhancement, **changes: Any) -> Settings:
     """Return what a quick run is asked for."""
     return Settings(**{
         "recipe": recipe.name, "arrays": str(folder / "arrays"), "steps": recipe.steps,

@@ -7,6 +7,7 @@ from medacuity.models.dcgan import DCGANCritic, DCGANGenerator
 from medacuity.models.edsr import EDSR
 from medacuity.models.espcn import ESPCN
 from medacuity.models.feature_net import FeatureNet
+from medacuity.models.fine_unet import FineUNet
 from medacuity.models.fsrcnn import FSRCNN
 from medacuity.models.interpolation import Cubic, Lanczos, Linear, Nearest, Sinc, Spline
 from medacuity.models.lapsrn import LapSRN
@@ -29,7 +30,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
 """What a weight file may name: the only list to extend."""
 
 TRANSLATORS: dict[str, type[nn.Module]] = {
-    network.__name__: network for network in (ResNetGenerator, UNetGenerator)
+    network.__name__: network for network in (FineUNet, ResNetGenerator, UNetGenerator)
 }
 """From one image to another of the same size: generators of adversarial learning."""
 
@@ -72,6 +73,7 @@ __all__ = [
     "DCGANCritic",
     "DCGANGenerator",
     "FeatureNet",
+    "FineUNet",
     "Lanczos",
     "LapSRN",
     "Linear",

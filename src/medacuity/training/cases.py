@@ -24,6 +24,7 @@ class Case:
         split: ``"train"``, ``"validate"`` or ``"test"``.
         licence: Terms that weights trained on it carry.
         repeat: How many times more often than others it is drawn, to balance rare kinds.
+        target: The scan it is to become, where that is another one.
     """
 
     path: Path
@@ -31,6 +32,7 @@ class Case:
     split: str
     licence: str = "unknown"
     repeat: int = 1
+    target: Path | None = None
 
 
 def find_cases(data: Path, table: Path | None = None) -> list[Case]:
@@ -46,7 +48,7 @@ def find_cases(data: Path, table: Path | None = None) -> list[Case]:
     cases = _from_table(data, table) if table else _from_names(data)
     if not any(case.split == "train" for case in cases):
         raise UsageError(f"no scan to train on below {data}; it takes {', '.join(SUFFIXES)}")
-    _check_split(cases)
+    check_split(cases)
     return cases
 
 
@@ -85,12 +87,18 @@ def _from_names(data: Path) -> list[Case]:
     for path in scans_in(data):
         parts = path.relative_to(data).parts or (data.name,)
         patient = parts[0].split(".")[0]
-        fold = int(hashlib.sha256(patient.encode()).hexdigest(), 16) % 10
-        cases.append(Case(path, patient, "validate" if fold == 0 else "train"))
+        cases.append(Case(path, patient, split_by_name(patient)))
     return cases
 
 
-def _check_split(cases: Sequence[Case]) -> None:
+def split_by_name(patient: str) -> str:
+    """Return the side of the split a patient falls on: one in ten is there to validate."""
+    fold = int(hashlib.sha256(patient.encode()).hexdigest(), 16) % 10
+    return "validate" if fold == 0 else "train"
+
+
+def check_split(cases: Sequence[Case]) -> None:
+    """Refuse cases of one patient on both sides of the split."""
     first: dict[str, Case] = {}
     for case in cases:
         other = first.setdefault(case.patient, case)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
+from torch import nn
+
 from medacuity.errors import SafetyGate
 
 PATIENCE = 10  # non-finite steps in a row before a run is stopped
@@ -13,8 +15,15 @@ PATIENCE = 10  # non-finite steps in a row before a run is stopped
 class Learner(Protocol):
     """Knows one batch; knows no epochs, files or logs."""
 
+    @property
+    def networks(self) -> Sequence[nn.Module]:
+        """What a run ends with, the one that is looked at first."""
+
     def step(self, batch: Any) -> dict[str, float]:
         """Learn from one batch; return what to log."""
+
+    def slow(self, by: float, *, critic_only: bool) -> None:
+        """Multiply all rates from here on, or only those of a critic."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything the next step depends on."""

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from medacuity.errors import MalformedInput, StorageError, UsageError
+from medacuity.training.learners.gan import Samples
 from medacuity.training.learners.supervised import Batch
 
 TRIES = 4  # draws until a patch that is not all air
@@ -52,9 +53,12 @@ class Pairs:
     def batch(self, step: int, size: int) -> Batch:
         """Return the batch of one step."""
         rng = np.random.default_rng([self.seed, step, self.rank])
-        drawn = [self._patch(rng) for _ in range(size)]
+        drawn = [self._pair(rng) for _ in range(size)]
         sides = (torch.from_numpy(np.stack(side)).float() for side in zip(*drawn, strict=True))
         return Batch(*sides)
+
+    def _pair(self, rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+        return self._patch(rng)
 
     def _patch(self, rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
         for _ in range(TRIES):
@@ -94,6 +98,62 @@ class Pairs:
             if alike[order[i] - 1] == alike[order[j] - 1]:
                 order[i], order[j] = order[j], order[i]
         return np.flip(a.transpose(0, *order), flips), np.flip(b.transpose(0, *order), flips)
+
+
+class Unmatched(Pairs):
+    """Draw the two sides of a batch apart from each other: nothing tells which belong together."""
+
+    def _pair(self, rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+        return self._patch(rng)[0], self._patch(rng)[1]
+
+
+class Labelled:
+    """Draw batches of pictures with labels; every class as often, however rare it is.
+
+    Args:
+        folder: Where `prepare` wrote.
+        split: ``"train"`` or ``"validate"``.
+        seed: Decides every draw.
+        shift: Voxels by which pictures are moved at random, their rims repeated.
+        labels: Whether batches tell the labels; classes are drawn alike either way.
+        rank: Number of this process among those that train together.
+    """
+
+    found = 1
+    left_out = 0
+
+    def __init__(
+        self, folder: Path, split: str, *, seed: int, shift: int, labels: bool = True,
+        rank: int = 0,
+    ) -> None:  # fmt: skip
+        names = [pair["name"] for pair in _listed(folder) if pair["split"] == split]
+        if not names:
+            raise UsageError(f"there are no pictures to {split} on")
+        arrays = [_mapped(folder, name) for name in names]
+        self.images = np.concatenate([images for images, _ in arrays])
+        known = np.concatenate([known for _, known in arrays])[:, 0].astype(np.int64)
+        self.members = [np.flatnonzero(known == label) for label in np.unique(known)]
+        self.labels = known if labels else None
+        self.seed, self.shift, self.rank = seed, shift, rank
+
+    def batch(self, step: int, size: int) -> Samples:
+        """Return the batch of one step."""
+        rng = np.random.default_rng([self.seed, step, self.rank])
+        kinds = rng.integers(len(self.members), size=size)
+        chosen = np.array([rng.choice(self.members[kind]) for kind in kinds])
+        images = np.stack([self._moved(rng, self.images[n]) for n in chosen])
+        labels = None if self.labels is None else torch.from_numpy(self.labels[chosen])
+        return Samples(torch.from_numpy(images).float(), labels)
+
+    def _moved(self, rng: np.random.Generator, image: NDArray[Any]) -> NDArray[Any]:
+        by = rng.integers(-self.shift, self.shift + 1, size=image.ndim - 1)
+        rim = [(0, 0), *((self.shift, self.shift) for _ in by)]
+        window = tuple(
+            slice(self.shift + d, self.shift + d + n)
+            for d, n in zip(by, image.shape[1:], strict=True)
+        )
+        moved: NDArray[Any] = np.pad(image, rim, mode="edge")[(slice(None), *window)]
+        return moved
 
 
 def _cut(array: NDArray[Any], corner: Sequence[int], size: Sequence[int]) -> NDArray[Any]:

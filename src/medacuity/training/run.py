@@ -20,15 +20,14 @@ from medacuity.errors import MalformedInput, StorageError, UsageError
 from medacuity.models import AcuityNet
 from medacuity.nd import LAYOUTS, channels_last
 from medacuity.training.fit import Learner, fit
-from medacuity.training.learners.supervised import Batch
-from medacuity.training.pairs import Pairs
-from medacuity.training.recipes import RECIPES, Recipe
+from medacuity.training.recipes import RECIPES, Batches, Recipe
 from medacuity.training.snapshots import newest_snapshot, save_snapshot
-from medacuity.training.watch import picture, psnr_gain
+from medacuity.training.watch import Look
 
-LOGGED = ("step", "loss", "gradient", "rate", "skipped", "seconds", "loading", "gain_db")
 LONGEST_WAIT = timedelta(hours=12)  # of processes for the one that prepares the scans
-CHECKED = 8  # batches the gain over cubic is measured on
+CHECKED = 8  # batches a run is looked at on
+
+NOTED = {"gain_db": "validation_gain_over_cubic_db"}
 
 Talk = Callable[[int, int, dict[str, float]], None]
 
@@ -97,17 +96,15 @@ def resume_run(folder: Path, talk: Talk) -> Path:
         RECIPES[settings.recipe], steps=settings.steps, batch=settings.batch, seed=settings.seed
     )
     found = newest_snapshot(folder / "checkpoints")
-    model, learner = _build(recipe, settings, processes, start=None if found else settings.start)
+    learner = _build(recipe, settings, processes, start=None if found else settings.start)
     done, state = found or (0, None)
     if state:
         learner.load_state_dict(state)
-    pairs = _pairs(recipe, settings, "train", rank)
-    if pairs.left_out:
-        data = f"{settings.data}; {pairs.left_out} of {pairs.found} variants smaller than a patch"
-        settings = replace(settings, data=data)
-    log = _Log(folder, recipe, settings, model, learner, talk, done, quiet=rank > 0)
+    batches = recipe.batches(Path(settings.arrays), "train", rank)
+    settings = replace(settings, data=settings.data + _left_out(batches))
+    log = _Log(folder, recipe, settings, learner, talk, done, quiet=rank > 0)
     fit(
-        learner, lambda step: moved(pairs.batch(step, recipe.batch), settings.device),
+        learner, lambda step: moved(batches.batch(step, recipe.batch), settings.device),
         steps=recipe.steps, start=done, report=log,
     )  # fmt: skip
     return log.finish()
@@ -117,17 +114,16 @@ class _Log:
     """Writes what a run leaves behind: metrics.csv, pictures, checkpoints, weights."""
 
     def __init__(
-        self, folder: Path, recipe: Recipe, settings: Settings, model: nn.Module,
-        learner: Learner, talk: Talk, done: int, *, quiet: bool,
+        self, folder: Path, recipe: Recipe, settings: Settings, learner: Learner, talk: Talk,
+        done: int, *, quiet: bool,
     ) -> None:  # fmt: skip
         self.folder, self.recipe, self.settings = folder, recipe, settings
-        self.model, self.learner, self.talk, self.quiet = model, learner, talk, quiet
+        self.learner, self.talk, self.quiet = learner, talk, quiet
         if not quiet:
             _sweep(folder)
         self.rows = _rows_up_to(folder / "metrics.csv", done)
-        self.watched = [
-            _pairs(recipe, settings, "validate", 0).batch(n, recipe.batch) for n in range(CHECKED)
-        ]
+        watched = recipe.batches(Path(settings.arrays), "validate", 0)
+        self.watched = [watched.batch(n, recipe.batch) for n in range(CHECKED)]
 
     def __call__(self, step: int, logged: dict[str, float]) -> None:
         settings, last = self.settings, step == self.settings.steps
@@ -135,10 +131,10 @@ class _Log:
             return
         due = step % settings.save_every == 0 or last
         if due:
-            gain, shown = psnr_gain(self.model, self.watched, settings.device)
-            logged["gain_db"] = gain
+            look = self.look(step)
+            logged |= look.numbers
             with atomic_write(self.folder / "validation.png") as file:
-                file.write(picture(shown, f"{self.recipe.name}, step {step}: {gain:+.2f} dB"))
+                file.write(look.picture)
         if step % settings.log_every == 0 or due:
             self.rows.append({"step": step} | logged)
             _write_rows(self.folder / "metrics.csv", self.rows)
@@ -146,33 +142,36 @@ class _Log:
             save_snapshot(self.folder / "checkpoints", step, self.learner.state_dict())
         self.talk(step, settings.steps, logged)
 
-    def finish(self) -> Path:
-        """Write the weights with their card."""
-        path = self.folder / f"{self.recipe.weights}.safetensors"
-        if not self.quiet:
-            gain, _ = psnr_gain(self.model, self.watched, self.settings.device)
-            save_weights(path, self.model, self._card(gain))
-        return path
+    def look(self, step: int) -> Look:
+        """Look at the first of the learner's networks, on cases it does not learn from."""
+        title = f"{self.recipe.name}, step {step}"
+        return self.recipe.look(self.learner.networks[0], self.watched, self.settings.device, title)
 
-    def _card(self, gain: float) -> Card:
+    def finish(self) -> Path:
+        """Write the weights with their cards; return the first file."""
+        paths = [self.folder / f"{name}.safetensors" for name in self.recipe.made]
+        if not self.quiet:
+            numbers = self.look(self.settings.steps).numbers
+            for which, (path, network) in enumerate(zip(paths, self.learner.networks, strict=True)):
+                save_weights(path, network, self._card(which, numbers))
+        return paths[0]
+
+    def _card(self, which: int, numbers: dict[str, float]) -> Card:
         recipe, settings = self.recipe, self.settings
+        watched = {NOTED.get(name, f"validation_{name}"): round(value, 4)
+                   for name, value in numbers.items()}  # fmt: skip
         return Card(
-            name=recipe.weights,
+            name=recipe.made[which],
             network=recipe.model.func.__name__,
-            arguments=recipe.model.keywords | {"scale": (recipe.serves or (recipe.scale,))[0]},
-            scales=[list(scale) for scale in recipe.serves[1:]],
             intensity=rule_as_json(recipe.intensity),
-            task=recipe.task,
-            measured_by=recipe.measured_by,
-            noise=recipe.noise,
             data=settings.data,
             licence=settings.licence,
             training={
                 "recipe": recipe.name, "steps": settings.steps, "batch": settings.batch,
                 "seed": settings.seed, "start": settings.start and Path(settings.start).stem,
                 "seconds": self._seconds(),
-                "validation_gain_over_cubic_db": round(gain, 2),
-            },
+            } | watched,
+            **recipe.card(which),
         )  # fmt: skip
 
     def _seconds(self) -> int:
@@ -181,9 +180,7 @@ class _Log:
         return round(sum(logged) / len(logged) * self.settings.steps)
 
 
-def _build(
-    recipe: Recipe, settings: Settings, processes: int, *, start: str | None
-) -> tuple[nn.Module, Learner]:
+def _build(recipe: Recipe, settings: Settings, processes: int, *, start: str | None) -> Learner:
     torch.manual_seed(recipe.seed)  # the only place where weights are drawn
     model = channels_last(recipe.model(), recipe.dims).to(settings.device)
     if recipe.draw:
@@ -191,7 +188,8 @@ def _build(
     if start:
         warm_start(model, load_weights(start).model)
     trained = nn.parallel.DistributedDataParallel(model) if processes > 1 else model
-    return model, recipe.learner(trained, steps=recipe.steps)
+    learner: Learner = recipe.learner(trained, steps=recipe.steps)
+    return learner
 
 
 def warm_start(model: nn.Module, other: nn.Module) -> None:
@@ -212,20 +210,21 @@ def warm_start(model: nn.Module, other: nn.Module) -> None:
     model.load_state_dict(own | same)
 
 
-def _pairs(recipe: Recipe, settings: Settings, split: str, rank: int) -> Pairs:
-    return Pairs(
-        Path(settings.arrays), split, patch=recipe.patch, scale=recipe.scale,
-        seed=recipe.seed, stride=recipe.stride, rank=rank,
-    )  # fmt: skip
+def _left_out(batches: Batches) -> str:
+    if not batches.left_out:
+        return ""
+    return f"; {batches.left_out} of {batches.found} variants smaller than a patch"
 
 
-def moved(batch: Batch, device: str) -> Batch:
-    """Return a batch on the device, its channels last."""
+def moved(batch: Any, device: str) -> Any:
+    """Return a batch, a tuple of tensors, on the device; images have their channels last."""
 
-    def move(x: Tensor) -> Tensor:
+    def move(x: Tensor | None) -> Tensor | None:
+        if x is None or x.ndim < 4:  # labels, or none
+            return x if x is None else x.to(device)
         return x.to(device).contiguous(memory_format=LAYOUTS[x.ndim - 2])
 
-    return Batch(move(batch.input), move(batch.target))
+    return type(batch)(*map(move, batch))
 
 
 def join_processes() -> tuple[int, int]:
@@ -257,7 +256,8 @@ def _rows_up_to(path: Path, step: int) -> list[dict[str, Any]]:
 
 def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     text = io.StringIO()
-    writer = csv.DictWriter(text, LOGGED, extrasaction="ignore", lineterminator="\n")
+    columns = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     with atomic_write(path) as file:

@@ -1,6 +1,5 @@
 """From a wish to weights: find the scans, prepare them, train, resume."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -10,11 +9,11 @@ import torch
 
 from medacuity.checkpoint import find_weights
 from medacuity.errors import UsageError
-from medacuity.training.cases import Case, find_cases
-from medacuity.training.pictures import find_pictures
+from medacuity.training.cases import Case
 from medacuity.training.prepare import prepare
 from medacuity.training.recipes import RECIPES, Recipe
 from medacuity.training.run import Settings, create_run, join_processes, read_run, resume_run
+from medacuity.training.watch import WORDS, in_words
 
 Report = Callable[[str, int, int], None]
 
@@ -50,10 +49,11 @@ def begin(folder: Path, wish: Wish, *, report: Report) -> Path:
     cases = _cases(recipe, wish.data, wish.cases)
     start = None if wish.start == "none" else wish.start or recipe.start
     _check_start(start)
+    trained = [case for case in cases if case.split == "train"]
     settings = Settings(
         recipe=recipe.name, arrays="arrays", steps=recipe.steps, batch=recipe.batch,
-        seed=recipe.seed, device=wish.device, start=start, data=_described(cases, recipe),
-        licence=" + ".join(sorted({c.licence for c in cases if c.split == "train"})),
+        seed=recipe.seed, device=wish.device, start=start, data=recipe.described(trained),
+        licence=" + ".join(sorted({case.licence for case in trained})),
         # Often enough to watch and to lose little; not so often that long runs write all day.
         save_every=min(max(500, recipe.steps // 200), max(1, recipe.steps // 4)),
         log_every=min(max(50, recipe.steps // 2000), recipe.steps),
@@ -82,9 +82,7 @@ def go_on(folder: Path, *, report: Report) -> Path:
 
 
 def _cases(recipe: Recipe, scans: Path, table: Path | None) -> list[Case]:
-    if recipe.sets and table is None:
-        return find_pictures(scans, recipe.sets)
-    cases = [c for c in find_cases(scans, table) if c.split != "test"]
+    cases = [c for c in recipe.find(scans, table) if c.split != "test"]
     if not any(c.split == "validate" for c in cases):
         return _one_to_validate(cases)
     return cases
@@ -126,24 +124,12 @@ def _one_to_validate(cases: list[Case]) -> list[Case]:
     return [replace(c, split="validate") if c.patient == patients[-1] else c for c in cases]
 
 
-def _described(cases: list[Case], recipe: Recipe) -> str:
-    trained = [case for case in cases if case.split == "train"]
-    if recipe.sets:
-        return f"{len(trained)} pictures of {' + '.join(recipe.sets)}"
-    people = len({case.patient for case in trained})
-    terms = Counter(case.licence for case in trained)
-    return f"{len(trained)} scans of {people} people: " + ", ".join(
-        f"{n} under {licence}" for licence, n in sorted(terms.items())
-    )
-
-
 def _talk(name: str, report: Report) -> Callable[[int, int, dict[str, float]], None]:
-    gain = ""
+    seen: dict[str, float] = {}
 
     def talk(step: int, of: int, logged: dict[str, float]) -> None:
-        nonlocal gain
-        if "gain_db" in logged:
-            gain = f", {logged['gain_db']:+.2f} dB over cubic"
-        report(f"{name} (loading {logged['loading']:.0%}{gain})", step, of)
+        seen.update({name: value for name, value in logged.items() if name in WORDS})
+        found = ", ".join(filter(None, [f"loading {logged['loading']:.0%}", in_words(seen)]))
+        report(f"{name} ({found})", step, of)
 
     return talk

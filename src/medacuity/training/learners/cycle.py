@@ -55,6 +55,11 @@ class Cycle(Duel):
             critic=nn.ModuleList([self.critic_there, self.critic_back]), rules=rules, steps=steps,
         )  # fmt: skip
 
+    @property
+    def networks(self) -> list[nn.Module]:
+        """What a run ends with: the averages of both generators, there and back."""
+        return list(self.average.network.children())
+
     def turns(self, batch: Batch) -> Iterator[Turn]:
         """Yield the turn of both generators, then that of both critics."""
         first, second = batch

@@ -1,11 +1,22 @@
 """The menu: what to train, on what, how long; one file per task."""
 
+from medacuity.training.recipes.contrasts import RECIPES as CONTRASTS
 from medacuity.training.recipes.family import RECIPES as FAMILY
+from medacuity.training.recipes.gan import RECIPES as GAN
 from medacuity.training.recipes.mri import RECIPES as MRI
 from medacuity.training.recipes.photo import RECIPES as PHOTO
-from medacuity.training.recipes.recipe import Recipe
+from medacuity.training.recipes.recipe import (
+    Batches,
+    Enhancement,
+    Generation,
+    Recipe,
+    Translation,
+)
+from medacuity.training.recipes.srgan import RECIPES as SRGAN
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*MRI, *FAMILY, *PHOTO)}
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe for recipe in (*MRI, *FAMILY, *PHOTO, *SRGAN, *CONTRASTS, *GAN)
+}
 """What ``medacuity train NAME`` knows."""
 
-__all__ = ["RECIPES", "Recipe"]
+__all__ = ["RECIPES", "Batches", "Enhancement", "Generation", "Recipe", "Translation"]

@@ -32,7 +32,7 @@ from medacuity.models import (
 )
 from medacuity.training.learners.descent import adam
 from medacuity.training.learners.supervised import Supervised, paired
-from medacuity.training.recipes.recipe import Recipe
+from medacuity.training.recipes.recipe import Enhancement
 from medacuity.training.variety import any_history, fewer_voxels
 
 
@@ -64,10 +64,10 @@ ESPCN and FSRCNN, and AcuityNet's as it ships."""
 PATCHES = {2: (48, 48), 3: (32, 32), 4: (24, 24)}  # 96 x 96 of the truth at every factor
 
 
-def _in_plane(member: Member, factor: int) -> Recipe:
+def _in_plane(member: Member, factor: int) -> Enhancement:
     name = member.network.__name__
     scale = (factor, factor)
-    return Recipe(
+    return Enhancement(
         name=f"{name.lower()}-mri-2d-x{factor}",
         model=partial(member.network, scale=scale, dims=2, **member.sizes),
         degrade=partial(fewer_voxels, factor=scale, kspace=0.75, noise=(0.0, 0.0)),
@@ -82,10 +82,10 @@ def _in_plane(member: Member, factor: int) -> Recipe:
     )
 
 
-def _all_axes(member: Member) -> Recipe:
+def _all_axes(member: Member) -> Enhancement:
     name = member.network.__name__
     scale = (2, 2, 2)
-    return Recipe(
+    return Enhancement(
         name=f"{name.lower()}-mri-3d-x2",
         model=partial(member.network, scale=scale, dims=3, **{**member.sizes, **member.in_3d}),
         degrade=partial(fewer_voxels, factor=scale, kspace=0.4, noise=(0.0, 0.0)),

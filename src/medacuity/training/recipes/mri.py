@@ -12,7 +12,7 @@ from medacuity.losses import decibel
 from medacuity.models import AcuityNet
 from medacuity.training.learners.descent import adam
 from medacuity.training.learners.supervised import Supervised, paired
-from medacuity.training.recipes.recipe import Recipe
+from medacuity.training.recipes.recipe import Enhancement
 from medacuity.training.variety import any_history, fewer_voxels
 
 CLEAN = (0.0, 0.0)
@@ -26,8 +26,8 @@ IN_PLANE = partial(AcuityNet, scale=(2, 2), dims=2, width=64, blocks=6)
 ALL_AXES = partial(AcuityNet, scale=(2, 2, 2), dims=3, width=32, blocks=7)
 
 
-def _in_plane(name: str, noise: tuple[float, float], start: str | None) -> Recipe:
-    return Recipe(
+def _in_plane(name: str, noise: tuple[float, float], start: str | None) -> Enhancement:
+    return Enhancement(
         name=name,
         model=IN_PLANE,
         degrade=partial(fewer_voxels, factor=(2, 2), kspace=0.75, noise=noise),
@@ -44,8 +44,8 @@ def _in_plane(name: str, noise: tuple[float, float], start: str | None) -> Recip
     )
 
 
-def _all_axes(name: str, noise: tuple[float, float], start: str | None) -> Recipe:
-    return Recipe(
+def _all_axes(name: str, noise: tuple[float, float], start: str | None) -> Enhancement:
+    return Enhancement(
         name=name,
         model=ALL_AXES,
         degrade=partial(fewer_voxels, factor=(2, 2, 2), kspace=0.4, noise=noise),
@@ -63,9 +63,9 @@ def _all_axes(name: str, noise: tuple[float, float], start: str | None) -> Recip
     )
 
 
-def _slices(factor: int, noise: tuple[float, float], start: str | None) -> Recipe:
+def _slices(factor: int, noise: tuple[float, float], start: str | None) -> Enhancement:
     name = f"mri-slices-x{factor}" + ("-noisy" if noise[1] else "")
-    return Recipe(
+    return Enhancement(
         name=name,
         model=partial(AcuityNet, scale=(1, 1, factor), dims=3, width=32, blocks=6),
         degrade=partial(fewer_voxels, factor=(1, 1, factor), kspace=0.15, noise=noise),

@@ -40,7 +40,7 @@ from medacuity.training.learners.descent import (
 )
 from medacuity.training.learners.supervised import Supervised, paired, pyramid, pyramids
 from medacuity.training.pictures import reduced, reduced_and_back, smaller
-from medacuity.training.recipes.recipe import Recipe
+from medacuity.training.recipes.recipe import Enhancement
 from medacuity.training.variety import untouched
 
 T91 = ("T91",)
@@ -51,14 +51,14 @@ LARGE = {2: (40, 40), 3: (32, 32), 4: (26, 26)}  # patches that nearly every pic
 SMALL = {2: (24, 24), 3: (20, 20), 4: (16, 16)}
 THETA = 1e-4  # of VDSR's clipping, which its paper does not print
 
-PHOTO = Recipe(
+PHOTO = Enhancement(
     name="", model=partial(ESPCN, scale=(2, 2), dims=2), degrade=partial(reduced, factor=2),
     history=untouched, learner=partial(Supervised), patch=(32, 32), sets=T91,
     intensity=Picture(), measured_by="bicubic", variants=1,
 )  # fmt: skip
 
 
-def _srcnn(factor: int, kernels: tuple[int, int, int] = (9, 1, 5)) -> list[Recipe]:
+def _srcnn(factor: int, kernels: tuple[int, int, int] = (9, 1, 5)) -> list[Enhancement]:
     """33 x 33 patches of the enlarged picture every 14 pixels; what no padding touched counts.
 
     8e8 patches were seen (Dong et al., TPAMI 2016); biases and the last layer learn ten times
@@ -83,7 +83,7 @@ def _srcnn(factor: int, kernels: tuple[int, int, int] = (9, 1, 5)) -> list[Recip
     ]
 
 
-def _fsrcnn(factor: int) -> list[Recipe]:
+def _fsrcnn(factor: int) -> list[Enhancement]:
     """Small patches of pictures at five sizes; the transposed convolution learns slower.
 
     x3 and x4 start from x2 with only that layer changing (Dong et al., ECCV 2016). The paper
@@ -107,7 +107,7 @@ def _fsrcnn(factor: int) -> list[Recipe]:
     return [paper, _quick(paper, quick, patch=SMALL[factor], batch=8, steps=60_000)]
 
 
-def _espcn(factor: int) -> list[Recipe]:
+def _espcn(factor: int) -> list[Enhancement]:
     """17 x 17 input pixels every 14; the rate falls from 0.01 to 0.0001 (Shi et al., 2016).
 
     The paper lowers it when the cost stalls and stops after 100 epochs without a gain; here it
@@ -126,7 +126,7 @@ def _espcn(factor: int) -> list[Recipe]:
     return [paper, _quick(paper, quick, patch=LARGE[factor], batch=16, steps=80_000)]
 
 
-def _vdsr() -> list[Recipe]:
+def _vdsr() -> list[Enhancement]:
     """41 x 41 patches side by side, three factors in a batch, the rate 0.1 and its clipping.
 
     Kim et al., CVPR 2016: 80 epochs in 9960 updates, the rate a tenth after every 20 epochs.
@@ -147,7 +147,7 @@ def _vdsr() -> list[Recipe]:
     return [paper, unclipped_run]
 
 
-def _lapsrn() -> list[Recipe]:
+def _lapsrn() -> list[Enhancement]:
     """32 x 32 input pixels, every level of the pyramid compared (Lai et al., CVPR 2017).
 
     The rate halves every 50 epochs down to a tenth; the length is ours. Biases learn slower.
@@ -177,7 +177,7 @@ def _lapsrn() -> list[Recipe]:
     return [paper, largest, _quick(paper, quick, patch=(24, 24), batch=8, steps=6_000)]
 
 
-def _mslapsrn() -> list[Recipe]:
+def _mslapsrn() -> list[Enhancement]:
     """128 x 128 patches, a third of the batch for each of x2, x4, x8 (Lai et al., TPAMI 2018)."""
     descent = sgd(
         5e-6, schedule=partial(staircase, stages=4, by=0.5), clip=unclipped, decay=1e-4,
@@ -197,7 +197,7 @@ def _mslapsrn() -> list[Recipe]:
     return [paper, _quick(paper, quick, patch=(12, 12), batch=12, steps=6_000)]
 
 
-def _srresnet() -> list[Recipe]:
+def _srresnet() -> list[Enhancement]:
     """24 x 24 input pixels, 16 in a batch, mean squared error (Ledig et al., CVPR 2017)."""
     paper = replace(
         PHOTO, name="srresnet-photo-x4", model=partial(SRResNet, scale=(4, 4), dims=2),
@@ -208,7 +208,7 @@ def _srresnet() -> list[Recipe]:
     return [paper]
 
 
-def _very_deep(factor: int) -> list[Recipe]:
+def _very_deep(factor: int) -> list[Enhancement]:
     """48 x 48 input pixels, 16 in a batch, absolute error (Lim et al., 2017; Zhang et al., 2018).
 
     The rate halves after every 200,000 updates; x3 and x4 start from x2.
@@ -238,8 +238,8 @@ def _learner(loss: Loss, descent: Descent, *, border: int = 0) -> partial[Any]:
 
 
 def _quick(
-    paper: Recipe, learner: partial[Any], *, patch: tuple[int, int], batch: int, steps: int
-) -> Recipe:
+    paper: Enhancement, learner: partial[Any], *, patch: tuple[int, int], batch: int, steps: int
+) -> Enhancement:
     return replace(
         paper, name=f"{paper.name}-quick", learner=learner, patch=patch, stride=None,
         batch=batch, steps=steps,

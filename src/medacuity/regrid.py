@@ -1,0 +1,57 @@
+"""The same patient on another grid: what one scan measured at the places of another's voxels."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import affine_transform
+
+from medacuity.volume import Volume, world_order
+
+SAME = 1e-4  # of a voxel: grids that differ by less are one
+
+
+def onto(volume: Volume, grid: Volume) -> Volume:
+    """Return ``volume`` at the voxels of ``grid``, whose numbers do not matter; linear.
+
+    Places outside ``volume`` become 0. On the same grid nothing changes.
+
+    Example:
+        >>> fine = Volume(np.arange(8.0).reshape(8, 1, 1), np.eye(4))
+        >>> shifted = np.eye(4)
+        >>> shifted[0, 3] = 0.5
+        >>> onto(fine, Volume(np.zeros((3, 1, 1)), shifted)).array[:, 0, 0]
+        array([0.5, 1.5, 2.5], dtype=float32)
+    """
+    way = np.linalg.solve(volume.affine, grid.affine)  # voxels of the grid -> voxels of the scan
+    corners = np.array(np.meshgrid(*([0, n - 1] for n in grid.shape), [1])).reshape(4, -1)
+    off = np.abs((way - np.eye(4)) @ corners).max()
+    array = volume.array.astype(np.float32, copy=False)
+    if not (grid.shape == volume.shape and off < SAME):
+        array = affine_transform(array, way[:3, :3], way[:3, 3], grid.shape, order=1)
+    return Volume(array, grid.affine, volume.unit)
+
+
+def upright(volume: Volume, spacing: tuple[float | None, ...]) -> Volume:
+    """Return an empty grid over the same field of view, with axes right, front, head.
+
+    Args:
+        volume: What it covers, edge to edge.
+        spacing: mm between voxels, towards right, front and head; None keeps the scan's.
+    """
+    order = world_order(volume.affine)
+    affine = volume.affine[:, [*order, 3]]
+    shape = [volume.shape[axis] for axis in order]
+    for axis in range(3):  # an axis that points the other way is turned round
+        if affine[axis, axis] < 0:
+            affine[:3, 3] += affine[:3, axis] * (shape[axis] - 1)
+            affine[:3, axis] *= -1
+    own = Volume(np.broadcast_to(np.zeros((), np.float32), shape), affine, volume.unit)
+    wanted = zip(shape, own.spacing, spacing, strict=True)
+    size = [n if mm is None else max(1, round(n * have / mm)) for n, have, mm in wanted]
+    return own.resampled(_empty(size))
+
+
+def _empty(shape: list[int]) -> NDArray[Any]:
+    """Return a grid of zeros that takes no memory."""
+    return np.broadcast_to(np.zeros((), np.float32), shape)

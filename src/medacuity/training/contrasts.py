@@ -1,0 +1,133 @@
+"""Two contrasts of one patient: what translation learns from, as pairs or with pairing hidden.
+
+A table names them (columns patient, split, licence, and one per contrast, such as T1 and T2), or
+file names do: ``p7_T1.nii.gz`` belongs to ``p7_T2.nii.gz``.
+"""
+
+import csv
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from medacuity.errors import MalformedInput, StorageError, UsageError
+from medacuity.formats import scans_in
+from medacuity.intensity import Rule
+from medacuity.regrid import onto, upright
+from medacuity.training.cases import SPLITS, Case, check_split, split_by_name
+from medacuity.training.degraded import THICK, around_the_head, read_scan
+from medacuity.volume import Volume
+
+LEAST = 0.25  # of the mean brightness: slices below it show no head
+
+
+@dataclass(frozen=True)
+class Contrasts:
+    """Which contrast goes in, which comes out, and on what grid both are looked at.
+
+    Args:
+        given: Name of the contrast that goes in: a column of the table, a part of file names.
+        wanted: Name of the contrast that comes out.
+        spacing: mm between voxels; along thick slices the scan's own is kept.
+    """
+
+    given: str
+    wanted: str
+    spacing: float = 1.0
+
+
+def find_contrasts(data: Path, table: Path | None, contrasts: Contrasts) -> list[Case]:
+    """Return the patients that have both contrasts.
+
+    Raises:
+        UsageError: No patient has both, or the table lacks a column.
+    """
+    if not data.is_dir():
+        raise StorageError("the folder of training scans does not exist", path=data)
+    cases = _listed(data, table, contrasts) if table else _named(data, contrasts)
+    if not cases:
+        raise UsageError(
+            f"no patient below {data} has both {contrasts.given} and {contrasts.wanted}; name "
+            f"files alike but for the contrast, or list them with --cases"
+        )
+    check_split(cases)
+    return cases
+
+
+def make_contrasts(
+    case: Case, *, contrasts: Contrasts, intensity: Rule, dims: int
+) -> tuple[Tensor, Tensor]:
+    """Return both contrasts of a patient on one grid, each in the unit range by itself.
+
+    Both are resampled once, onto a grid at the wanted spacing whose axes point to the right,
+    the front and the head; the slices of 2D are axial.
+
+    Shape:
+        2D: ``(N, 1, H, W)`` each, for N slices. 3D: ``(1, 1, D, H, W)``.
+    """
+    if case.target is None:
+        raise UsageError(f"{case.path} has no scan of the wanted contrast beside it")
+    given, wanted = read_scan(case.path), read_scan(case.target)
+    grid = upright(given, _spacing(given, contrasts.spacing, dims))
+    a, b = (_unit(onto(scan, grid), intensity, dims) for scan in (given, wanted))
+    if dims == 2:
+        inside = a.flatten(1).mean(1) > LEAST * a.mean()
+        a, b = a[inside], b[inside]
+    return around_the_head(a, b, (1,) * dims)
+
+
+def _spacing(scan: Volume, spacing: float, dims: int) -> tuple[float | None, ...]:
+    thick = max(scan.spacing) > THICK * min(scan.spacing)
+    return (spacing, spacing, None if dims == 2 and thick else spacing)
+
+
+def _unit(scan: Volume, intensity: Rule, dims: int) -> Tensor:
+    x = torch.from_numpy(intensity.of(scan.array).to_unit(scan.array))
+    return x.movedim(2, 0)[:, None] if dims == 2 else x[None, None]
+
+
+def _listed(data: Path, table: Path, contrasts: Contrasts) -> list[Case]:
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise StorageError(f"cannot read: {error.strerror or error}", path=table) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise MalformedInput("not a CSV table in UTF-8", path=table) from error
+    needed = ("patient", "split", contrasts.given, contrasts.wanted)
+    missing = [column for column in needed if rows and column not in rows[0]]
+    if missing:
+        raise UsageError(f"{table} needs the columns {', '.join(needed)}; missing: {missing}")
+    return [
+        _from_row(data, row, contrasts, f"{table}, line {n}")
+        for n, row in enumerate(rows, start=2)
+        if row[contrasts.given] and row[contrasts.wanted]
+    ]
+
+
+def _from_row(data: Path, row: dict[str, str], contrasts: Contrasts, place: str) -> Case:
+    if not row["patient"] or row["split"] not in SPLITS:
+        raise UsageError(
+            f"{place}: patient must be filled in, and split be {', '.join(SPLITS)}; got "
+            f"{row['patient']!r} and {row['split']!r}"
+        )
+    given, wanted = (data / row[name] for name in (contrasts.given, contrasts.wanted))
+    for path in (given, wanted):
+        if not path.exists():
+            raise StorageError(f"named in {place} but not there", path=path)
+    licence = row.get("licence") or "unknown"
+    return replace(Case(given, row["patient"], row["split"], licence), target=wanted)
+
+
+def _named(data: Path, contrasts: Contrasts) -> list[Case]:
+    scans = {path.relative_to(data).as_posix(): path for path in scans_in(data)}
+    token = re.compile(rf"(?<![A-Za-z0-9]){re.escape(contrasts.given)}(?![0-9])", re.IGNORECASE)
+    cases = []
+    for name, path in scans.items():
+        other = scans.get(token.sub(contrasts.wanted, name))
+        if token.search(name) and other is not None and other != path:
+            patient = re.split(r"[/_.]", name)[0]
+            cases.append(Case(path, patient, split_by_name(patient), target=other))
+    return cases
