@@ -104,6 +104,7 @@ class Ratings:
         checks: Attention checks. Ratings of these stimuli judge the rater, not a method.
         reference: The method that is the (hidden) reference, for DMOS; empty if there is none.
         title: What the study is called.
+        notes: What a reader of the results must know: columns left out, scores missing.
     """
 
     ratings: tuple[Rating, ...] = ()
@@ -113,6 +114,7 @@ class Ratings:
     checks: tuple[Check, ...] = ()
     reference: str = ""
     title: str = ""
+    notes: tuple[str, ...] = ()
 
     def scale_of(self, question: str) -> Scale:
         """Return the scale on which a question was answered."""
