@@ -16,6 +16,7 @@ from medacuity.cli.doctor import doctor
 from medacuity.cli.enhance import enhance
 from medacuity.cli.evaluate import evaluate
 from medacuity.cli.models import app as models
+from medacuity.cli.study import app as study
 from medacuity.cli.train import resume, train
 from medacuity.errors import MedacuityError
 
@@ -34,6 +35,7 @@ app = typer.Typer(
 for command in (enhance, degrade, evaluate, train, resume, doctor, demo):
     app.command()(command)
 app.add_typer(models, name="models")
+app.add_typer(study, name="study")
 
 
 def _show_version(wanted: bool) -> None:

@@ -191,14 +191,16 @@ def load(folder: str | Path) -> Study:
 
 
 def _study(values: dict[str, Any]) -> Study:
-    shared = {case: _image(given) for case, given in values.pop("images").items()}
-    stimuli = tuple(Stimulus(**given) for given in values.pop("stimuli"))
-    items = tuple(_item(given) for given in values.pop("items"))
-    layout, viewer = Layout(values.pop("layout")), Viewer(values.pop("viewer"))
-    lists = {name: tuple(values.pop(name)) for name in ("methods", "training")}
-    return Study(
-        items=items, layout=layout, viewer=viewer, images=shared, stimuli=stimuli, **lists, **values
-    )  # fmt: skip
+    made: dict[str, Any] = {
+        "images": {case: _image(given) for case, given in values.pop("images").items()},
+        "stimuli": tuple(Stimulus(**given) for given in values.pop("stimuli")),
+        "items": tuple(_item(given) for given in values.pop("items")),
+        "layout": Layout(values.pop("layout")),
+        "viewer": Viewer(values.pop("viewer")),
+        "methods": tuple(values.pop("methods")),
+        "training": tuple(values.pop("training")),
+    }
+    return Study(**made, **values)
 
 
 def _image(values: dict[str, Any]) -> Image:

@@ -50,7 +50,7 @@ def plan(study: Study, number: int) -> list[Trial]:
 
     Args:
         study: The study.
-        number: Which rater: 0 for the first invited. The same number has the same plan.
+        number: Which rater: 1 for the first invited. The same number has the same plan.
     """
     rng = Random(f"{study.seed}/{number}")
     trials = _rated(study, number, rng)

@@ -150,10 +150,10 @@ def items_for(scale: str, questions: Sequence[str] = (), labels: Sequence[str] =
     if len(asked) > 20 or any(not question.strip() for question in asked):
         raise UsageError(f"a study asks 1 to 20 questions of some words each, got {len(asked)}")
     if not way.grades:
-        slider, grades = _slider(labels), ()
-    else:
-        slider, grades = None, _grades(scale, way, labels)
-    return [Item(f"q{n}", text, tuple(grades), slider) for n, text in enumerate(asked, 1)]
+        slider = _slider(labels)
+        return [Item(f"q{n}", text, (), slider) for n, text in enumerate(asked, 1)]
+    grades = _grades(scale, way, labels)
+    return [Item(f"q{n}", text, grades, None) for n, text in enumerate(asked, 1)]
 
 
 def _slider(labels: Sequence[str]) -> Slider:
