@@ -14,7 +14,8 @@ SAME = 1e-4  # of a voxel: grids that differ by less are one
 def onto(volume: Volume, grid: Volume) -> Volume:
     """Return ``volume`` at the voxels of ``grid``, whose numbers do not matter; linear.
 
-    Places outside ``volume`` become 0. On the same grid nothing changes.
+    Its outermost voxels reach one voxel further; what lies beyond is 0. On the same grid nothing
+    changes.
 
     Example:
         >>> fine = Volume(np.arange(8.0).reshape(8, 1, 1), np.eye(4))
@@ -28,7 +29,8 @@ def onto(volume: Volume, grid: Volume) -> Volume:
     off = np.abs((way - np.eye(4)) @ corners).max()
     array = volume.array.astype(np.float32, copy=False)
     if not (grid.shape == volume.shape and off < SAME):
-        array = affine_transform(array, way[:3, :3], way[:3, 3], grid.shape, order=1)
+        padded = np.pad(array, 1, mode="edge")  # a rounding beyond the last centre is not outside
+        array = affine_transform(padded, way[:3, :3], way[:3, 3] + 1, grid.shape, order=1)
     return Volume(array, grid.affine, volume.unit)
 
 
