@@ -145,6 +145,8 @@ def _three(ms: MeanSquares, ends: tuple[float, float]) -> tuple[Estimate, Estima
 
 def _two(ms: MeanSquares, ends: tuple[float, float]) -> tuple[Estimate, Estimate]:
     n, k = ms.stimuli, ms.raters
+    if ms.rows == 0 == ms.left:  # every rater says one thing only
+        return Estimate(0.0), Estimate(0.0)
     value = (ms.rows - ms.left) / (ms.rows + (k - 1) * ms.left + k * (ms.columns - ms.left) / n)
     a = k * value / (n * (1 - value)) if value < 1 else np.inf
     b = 1 + k * value * (n - 1) / (n * (1 - value)) if value < 1 else np.inf
@@ -155,18 +157,22 @@ def _two(ms: MeanSquares, ends: tuple[float, float]) -> tuple[Estimate, Estimate
     )
     down, up = stats.f.ppf(ends[0], n - 1, degrees), stats.f.ppf(ends[0], degrees, n - 1)
     others = k * ms.columns + (k * n - k - n) * ms.left
-    low = n * (ms.rows - down * ms.left) / (down * others + n * ms.rows)
-    high = n * (up * ms.rows - ms.left) / (others + n * up * ms.rows)
+    low = float(n * (ms.rows - down * ms.left) / (down * others + n * ms.rows))
+    high = float(n * (up * ms.rows - ms.left) / (others + n * up * ms.rows))
     mean = (ms.rows - ms.left) / (ms.rows + (ms.columns - ms.left) / n)
     return Estimate(value, low, high), Estimate(mean, _stepped(low, k), _stepped(high, k))
 
 
 def _single(ratio: float, low: float, high: float, k: int) -> Estimate:
-    return Estimate(*((f - 1) / (f + k - 1) if np.isfinite(f) else 1.0 for f in (ratio, low, high)))
+    one, two, three = (
+        float((f - 1) / (f + k - 1)) if np.isfinite(f) else 1.0 for f in (ratio, low, high)
+    )
+    return Estimate(one, two, three)
 
 
 def _average(ratio: float, low: float, high: float) -> Estimate:
-    return Estimate(*(1 - 1 / f if f else -np.inf for f in (ratio, low, high)))
+    one, two, three = (float(1 - 1 / f) if f else -np.inf for f in (ratio, low, high))
+    return Estimate(one, two, three)
 
 
 def _stepped(single: float, k: int) -> float:

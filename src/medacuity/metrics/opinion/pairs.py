@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
-from scipy.optimize import minimize
 from scipy.sparse.csgraph import connected_components
 from scipy.special import log_ndtr
 
@@ -18,6 +17,10 @@ Law = Callable[[Array], tuple[Array, Array, Array]]
 
 PRIOR = 0.5
 """Wins that are added to each side of each pair seen, when somebody won or lost everything."""
+
+
+STEPS, CLOSE = 100, 1e-12
+"""Newton's steps at most, and how small the last is."""
 
 
 @dataclass(frozen=True)
@@ -129,26 +132,28 @@ def _fit(wins: Array, law: Law) -> Strengths:
     strong, _ = connected_components(table > 0, connection="strong")
     prior = PRIOR if strong > 1 else 0.0
     table = table + prior * ((table + table.T) > 0)
-
-    def deviance(s: Array) -> tuple[float, Array]:
-        log, slope, _ = law(s[:, None] - s[None, :])
-        pull = table * slope
-        return -float((table * log).sum()), pull.sum(axis=0) - pull.sum(axis=1)
-
-    start = np.zeros(len(table))
-    found = minimize(deviance, start, jac=True, method="BFGS", options={"gtol": 1e-10}).x
-    s = _polish(found, table, law)
+    s = _strongest(table, law)
     covariance = np.asarray(np.linalg.pinv(_information(s, table, law)), dtype=np.float64)
     return Strengths(s - s.mean(), covariance, prior)
 
 
-def _polish(s: Array, table: Array, law: Law) -> Array:
-    """Newton's last steps: to the rounding of the machine."""
-    for _ in range(3):
-        _, slope, _ = law(s[:, None] - s[None, :])
-        pull = table * slope
-        s = s + np.linalg.pinv(_information(s, table, law)) @ (pull.sum(axis=1) - pull.sum(axis=0))
+def _strongest(table: Array, law: Law) -> Array:
+    """Return the strengths of the greatest likelihood: Newton's steps, halved where too long."""
+    s, best = np.zeros(len(table)), -np.inf
+    for _ in range(STEPS):
+        log, slope, _ = law(s[:, None] - s[None, :])
+        best, pull = float((table * log).sum()), table * slope
+        step = np.linalg.pinv(_information(s, table, law)) @ (pull.sum(axis=1) - pull.sum(axis=0))
+        if np.abs(step).max() < CLOSE:
+            break
+        while _likelihood(s + step, table, law) < best and np.abs(step).max() > CLOSE:
+            step = step / 2
+        s = s + step
     return s
+
+
+def _likelihood(s: Array, table: Array, law: Law) -> float:
+    return float((table * law(s[:, None] - s[None, :])[0]).sum())
 
 
 def _information(s: Array, table: Array, law: Law) -> Array:
