@@ -34,6 +34,7 @@ ROOMS = {
     },
     "losses": {"losses", "adversarial"},
     "checkpoint": {"checkpoint", "card", "blueprint"},
+    "synthesize": {"synthesize", "fitted", "viewpoint"},
     "cli": {"cli", "__main__"},
 }  # fmt: skip
 """Rooms of several modules; every other module or folder is a room by itself."""
@@ -53,9 +54,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "enhance": {"checkpoint", "engines", "trust", "formats"},
     "synthesize": {"checkpoint", "formats", "trust"},
     "generate": {"checkpoint", "formats", "trust"},
-    "training": {"formats", "physics", "models", "losses", "metrics", "checkpoint"},
+    "features": {"checkpoint", "metrics", "models"},
+    "training": {"formats", "physics", "models", "losses", "metrics", "checkpoint", "features"},
     "selftest": {"checkpoint"},
-    "evaluate": {"metrics", "enhance", "degrade", "formats", "checkpoint"},
+    "evaluate": {"metrics", "enhance", "degrade", "formats", "checkpoint", "features"},
     "demo": {"metrics", "enhance", "degrade", "evaluate"},
     "utility": {"metrics", "training", "checkpoint"},
     "study": {"formats", "metrics.opinion"},
@@ -69,7 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }  # fmt: skip
 
 INSIDE_TRAINING = [
-    {"cases", "variety", "snapshots"},
+    {"cases", "variety", "snapshots", "damages"},
     {"pictures", "degraded", "labelled", "phi"},
     {"contrasts"},
     {"learners"},
@@ -77,6 +79,7 @@ INSIDE_TRAINING = [
     {"fit", "watch", "trend", "vitals"},
     {"doctor", "figures", "board"},
     {"cures"},
+    {"journal"},
     {"recipes"},
     {"prepare", "run"},
     {"session"},
