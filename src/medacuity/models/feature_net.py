@@ -36,8 +36,9 @@ class FeatureNet(nn.Module):
         ``layers``, for blocks counted from 0; sizes of ``2**(blocks - 1)`` or more, unit range.
 
     Attributes:
-        importance: One number per layer in ``names``: what its differences weigh in a
+        importance: One number per layer in ``names``: what its squared differences weigh in a
             perceptual distance.
+        chosen_importance: The same for the chosen layers alone.
 
     Raises:
         ValueError: ``dims`` is not 2 or 3, a count is below 1, or there is no such layer.
@@ -74,6 +75,11 @@ class FeatureNet(nn.Module):
     def names(self) -> tuple[str, ...]:
         """All layers, from the image inwards."""
         return tuple(f"relu{place}" for place in self.convolutions)
+
+    @property
+    def chosen_importance(self) -> Tensor:
+        """What differences in the chosen layers weigh, in their order."""
+        return self.importance[[self.names.index(name) for name in self.layers]]
 
     def choose(self, *layers: str) -> "FeatureNet":
         """Decide which layers are returned from now on; return the network itself."""
