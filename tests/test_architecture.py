@@ -60,7 +60,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluate": {"metrics", "enhance", "degrade", "formats", "checkpoint", "features"},
     "demo": {"metrics", "enhance", "degrade", "evaluate"},
     "utility": {"metrics", "training", "checkpoint"},
-    "study": {"formats", "metrics.opinion"},
+    "study": {"formats", "metrics.opinion", "degrade", "demo", "enhance"},
     "node": {"formats", "enhance"},
     "batch": {"formats", "enhance"},
     "cli": {
