@@ -160,7 +160,7 @@ class Rating {
       text: this.study.instructions,
       note: back
         ? `You have done ${position} of ${total}. You go on where you stopped.`
-        : `${total} images or pairs.${practice} You can stop at any time and come back.`,
+        : `${total} ${this.study.layout === "single" ? "images" : "pairs"}.${practice} You can stop at any time and come back.`,
       button: back ? "Go on" : "Begin",
       ramp: true,
     });
@@ -176,6 +176,7 @@ class Rating {
 
   #leave() {
     this.trial = null;
+    delete document.body.dataset.trial;
     this.stage.clear();
     this.#closeVolume();
     this.questions.enabled = false;
@@ -218,7 +219,6 @@ class Rating {
   }
 
   async #finish() {
-    delete document.body.dataset.trial;
     this.busy = false;
     const thanks = { heading: "Thank you", ramp: false, undo: () => this.undo() };
     if (this.waiting) {
@@ -235,7 +235,7 @@ class Rating {
 
   #starved(trouble) {
     if (trouble.status === 401) this.#network({ waiting: this.waiting ?? 0, trouble: "session" });
-    else if (!this.trial) tell("Waiting for the network.");
+    else if (!this.trials.peek(this.position)?.ready) tell("Waiting for the network.");
   }
 
   /** The server stands elsewhere: another device was first, or an answer was refused. */

@@ -29,7 +29,10 @@ export async function openVolume(root, trial, view) {
 async function openOne(canvas, nifti, { low, high }) {
   const viewer = new Niivue({
     backColor: [0, 0, 0, 1],
-    crosshairColor: [0.89, 0.66, 0.34, 0.8],
+    crosshairColor: [0.87, 0.65, 0.35, 0.5],
+    crosshairGap: 8,
+    crosshairWidth: 0.5,
+    crosshairWidthUnit: "voxels",
     dragAndDropEnabled: false,
     isOrientationTextVisible: false,
     loadingText: "",

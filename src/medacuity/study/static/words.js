@@ -64,6 +64,7 @@ export function showProgress(position, { training, total }) {
   const [done, all] = practice ? [position, training] : [position - training, total - training];
   const number = Math.min(done + 1, all);
   byId("progress-said").textContent = `${practice ? "Practice " : ""}${number} of ${all}`;
+  byId("progress-row").hidden = false;
   byId("progress").max = all;
   byId("progress").value = done;
 }
