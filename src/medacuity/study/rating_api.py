@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -101,9 +102,15 @@ async def stimulus(request: Request) -> Response:
         first = size * request.path_params["slice"]
         if first >= image.bytes:
             raise Refused(404, "missing")
-    chunks = _chunks(served.folder / STIMULI / shown.file, first, size)
+    path = served.folder / STIMULI / shown.file
+    if size <= CHUNK:
+        return Response(
+            await run_in_threadpool(_part, path, first, size), media_type="application/octet-stream"
+        )
     return StreamingResponse(
-        chunks, media_type="application/octet-stream", headers={"Content-Length": str(size)}
+        _chunks(path, first, size),
+        media_type="application/octet-stream",
+        headers={"Content-Length": str(size)},
     )
 
 
@@ -208,11 +215,15 @@ def _whole(request: Request, name: str) -> int:
 
 
 def _chunks(path: Path, first: int, size: int) -> Iterator[bytes]:
+    for start in range(first, first + size, CHUNK):
+        yield _part(path, start, min(CHUNK, first + size - start))
+
+
+def _part(path: Path, first: int, size: int) -> bytes:
+    """Return bytes of a file; fewer than wanted would tell more than an error does."""
     with path.open("rb") as file:
         file.seek(first)
-        while size > 0:
-            chunk = file.read(min(CHUNK, size))
-            if not chunk:
-                return
-            size -= len(chunk)
-            yield chunk
+        found = file.read(size)
+    if len(found) != size:
+        raise StorageError("a stimulus of the study is damaged; create the study again")
+    return found
