@@ -135,9 +135,9 @@ def serve(
 def status(folder: Folder, database: Database = None, as_json: AsJson = False) -> None:
     """Show how far every rater is."""
     _check_installed()
-    from medacuity.study.invite import progress
+    from medacuity.study.invite import status as status_of
 
-    found = progress(folder, database)
+    found = status_of(folder, database)
     if as_json:
         show_json(found)
         return

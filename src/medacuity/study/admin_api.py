@@ -6,10 +6,12 @@ from starlette.routing import Route
 
 from medacuity.errors import UsageError
 from medacuity.study.exchange import (
+    ADMINISTRATOR,
     Refused,
     address_of,
     administrator_session,
     body_of,
+    end_former,
     remove_cookie,
     service,
     set_cookie,
@@ -17,6 +19,7 @@ from medacuity.study.exchange import (
     text_in,
 )
 from medacuity.study.export import answers
+from medacuity.study.progress import progress
 from medacuity.study.raters import invite, note, renew, withdraw
 from medacuity.study.sessions import end_session, enter_administrator, session_of
 from medacuity.study.table import HEADER, rows, to_csv
@@ -36,7 +39,8 @@ async def enter(request: Request) -> Response:
         raise Refused(401, "secret")
     found = await served.read(lambda connection: session_of(connection, cookie))
     response = JSONResponse({"csrf": found.csrf if found else ""})
-    set_cookie(request, response, cookie)
+    await end_former(request, ADMINISTRATOR)
+    set_cookie(request, response, cookie, who=ADMINISTRATOR)
     return response
 
 
@@ -46,15 +50,16 @@ async def leave(request: Request) -> Response:
     await service(request).write(lambda connection: end_session(connection, found.number))
     service(request).forget_sessions()
     response = Response(status_code=204)
-    remove_cookie(request, response)
+    remove_cookie(request, response, who=ADMINISTRATOR)
     return response
 
 
-async def progress(request: Request) -> Response:
+async def watch(request: Request) -> Response:
     """Say how far everybody is."""
     found = await administrator_session(request)
     served = service(request)
-    return JSONResponse({"csrf": found.csrf, **await served.read(served.progress)})
+    now = await served.read(lambda connection: progress(connection, served.study))
+    return JSONResponse({"csrf": found.csrf, **now})
 
 
 async def invite_raters(request: Request) -> Response:
@@ -117,7 +122,7 @@ async def download(request: Request) -> Response:
 ROUTES = [
     Route("/api/admin/session", enter, methods=["POST"]),
     Route("/api/admin/session/end", leave, methods=["POST"]),
-    Route("/api/admin/progress", progress, methods=["GET"]),
+    Route("/api/admin/progress", watch, methods=["GET"]),
     Route("/api/admin/raters", invite_raters, methods=["POST"]),
     Route("/api/admin/raters/{number:int}/link", renew_link, methods=["POST"]),
     Route("/api/admin/raters/{number:int}/withdraw", withdraw_rater, methods=["POST"]),

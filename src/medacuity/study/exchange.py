@@ -9,13 +9,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from medacuity.study.limits import Limit
-from medacuity.study.security import TooLarge
 from medacuity.study.service import Service
-from medacuity.study.sessions import Session
+from medacuity.study.sessions import LONGEST_S, Session, end_session
 from medacuity.study.tokens import same
 
+RATER, ADMINISTRATOR = "rater", "administrator"
 BODY_SECONDS = 20.0
-DEEPEST = 20
 
 SENTENCES = {
     "invitation": "This invitation is not known here, or was withdrawn; ask for a new link.",
@@ -53,28 +52,36 @@ def service(request: Request) -> Service:
     return found
 
 
-def cookie_name(request: Request) -> str:
+def cookie_name(request: Request, who: str) -> str:
     """Return the session cookie's name: bound to the host by the browser where there is TLS."""
-    name: str = request.app.state.cookie
-    return name
+    prefix = "__Host-" if request.app.state.tls else ""
+    return f"{prefix}medacuity-{who}-{service(request).study.identity[:8]}"
 
 
-async def session(request: Request) -> Session | None:
-    """Return the session of a request, of whomever."""
-    return await service(request).session(request.cookies.get(cookie_name(request)))
+async def session(request: Request, who: str) -> Session | None:
+    """Return the session of a rater, or of the administrator, that a request belongs to."""
+    cookie = request.cookies.get(cookie_name(request, who))
+    if not cookie:
+        return None
+    found = await service(request).session(cookie)
+    if found is None:
+        slow_down(service(request).strangers, address_of(request))
+    elif (found.rater is None) != (who == ADMINISTRATOR):
+        return None
+    return found
 
 
 async def rater_session(request: Request) -> tuple[Session, int]:
     """Return the session and the number of the rater who asks.
 
     Raises:
-        Refused: Nobody, or the administrator, does.
+        Refused: Nobody does.
     """
-    found = await session(request)
+    found = await session(request, RATER)
     if found is None or found.rater is None:
         raise Refused(401, "session")
     slow_down(service(request).requests, f"rater {found.rater}")
-    return await _checked(request, found), found.rater
+    return _checked(request, found), found.rater
 
 
 async def administrator_session(request: Request) -> Session:
@@ -83,14 +90,22 @@ async def administrator_session(request: Request) -> Session:
     Raises:
         Refused: Somebody else asks.
     """
-    found = await session(request)
-    if found is None or found.rater is not None:
+    found = await session(request, ADMINISTRATOR)
+    if found is None:
         raise Refused(401, "session")
     slow_down(service(request).requests, "administrator")
-    return await _checked(request, found)
+    return _checked(request, found)
 
 
-async def _checked(request: Request, found: Session) -> Session:
+async def end_former(request: Request, who: str) -> None:
+    """End the session that a browser had before it logs in again."""
+    found = await session(request, who)
+    if found is not None:
+        await service(request).write(lambda connection: end_session(connection, found.number))
+        service(request).forget_sessions()
+
+
+def _checked(request: Request, found: Session) -> Session:
     """Refuse a change whose page does not know the session's token."""
     if request.method == "POST":
         given = request.headers.get("x-csrf-token", "")
@@ -141,26 +156,32 @@ def text_in(body: dict[str, Any], name: str) -> str:
     return text
 
 
-def set_cookie(request: Request, response: Response, value: str) -> None:
-    """Give a browser its session: unseen by scripts, sent to us alone."""
+def set_cookie(request: Request, response: Response, value: str, *, who: str) -> None:
+    """Give a browser its session: unseen by scripts, sent to us alone.
+
+    A rater's outlives the browser, so that a tablet that was switched off goes on.
+    """
     response.set_cookie(
-        cookie_name(request), value, httponly=True, samesite="strict", path="/",
+        cookie_name(request, who),
+        value,
+        max_age=int(LONGEST_S) if who == RATER else None,
+        path="/",
         secure=request.app.state.tls,
-    )  # fmt: skip
+        httponly=True,
+        samesite="strict",
+    )
 
 
-def remove_cookie(request: Request, response: Response) -> None:
+def remove_cookie(request: Request, response: Response, *, who: str) -> None:
     """Take a browser's session away."""
     response.delete_cookie(
-        cookie_name(request), httponly=True, samesite="strict", path="/",
+        cookie_name(request, who), httponly=True, samesite="strict", path="/",
         secure=request.app.state.tls,
     )  # fmt: skip
 
 
 async def show_refused(request: Request, error: Exception) -> Response:
     """Answer with an error as JSON."""
-    if isinstance(error, TooLarge):
-        error = Refused(413, "invalid")
     if not isinstance(error, Refused):
         raise HTTPException(500)
     headers = {"Retry-After": str(error.pause)} if error.pause else {}

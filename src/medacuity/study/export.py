@@ -54,9 +54,9 @@ def ratings_of(folder: str | Path, database: str | None = None) -> Ratings:
         return gathered(study, answers(connection, study))
 
 
-def answers(connection: Connection, study: Study) -> list[Answered]:
-    """Return every trial that is answered now, by rater and in the order of the trials."""
-    rows = connection.execute(
+def answers(connection: Connection, study: Study, *, kind: Kind | None = None) -> list[Answered]:
+    """Return every trial (of a kind) answered now, by rater and in the order of the trials."""
+    query = (
         select(
             rater.c.name, trial.c.token, trial.c.kind, panel.c.stimulus,
             rating.c.answer, rating.c.milliseconds, rating.c.sitting,
@@ -66,6 +66,7 @@ def answers(connection: Connection, study: Study) -> list[Answered]:
         .join(panel, panel.c.trial == trial.c.token)
         .order_by(rater.c.number, trial.c.position, panel.c.place)
     )  # fmt: skip
+    rows = connection.execute(query if kind is None else query.where(trial.c.kind == kind.value))
     found: dict[str, Answered] = {}
     for row in rows:
         shown = study.stimuli[row.stimulus]

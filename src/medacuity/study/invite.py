@@ -6,7 +6,7 @@ from typing import Any
 
 from medacuity.errors import UsageError
 from medacuity.study.database import opened, writing
-from medacuity.study.progress import Progress
+from medacuity.study.progress import progress
 from medacuity.study.raters import Invitation, invite, numbered
 from medacuity.study.raters import renew as renew_rater
 from medacuity.study.serve import Place
@@ -54,7 +54,7 @@ def links(
     return made
 
 
-def progress(folder: Path, database: str | None = None) -> dict[str, Any]:
+def status(folder: Path, database: str | None = None) -> dict[str, Any]:
     """Return how far every rater is."""
     with opened(folder, database) as (study, engine), engine.connect() as connection:
-        return Progress(study)(connection)
+        return progress(connection, study)

@@ -13,9 +13,11 @@ from medacuity.errors import StorageError
 from medacuity.study.design import NEAREST, ORIGINAL, STIMULI, Study
 from medacuity.study.events import State, parse, record, state_of
 from medacuity.study.exchange import (
+    RATER,
     Refused,
     address_of,
     body_of,
+    end_former,
     rater_session,
     remove_cookie,
     service,
@@ -54,7 +56,8 @@ async def join(request: Request) -> Response:
     if found is None:
         raise Refused(401, "session")
     response = JSONResponse(await _session_body(request, found, number))
-    set_cookie(request, response, cookie)
+    await end_former(request, RATER)
+    set_cookie(request, response, cookie, who=RATER)
     return response
 
 
@@ -69,7 +72,7 @@ async def leave(request: Request) -> Response:
     await service(request).write(lambda connection: end_session(connection, found.number))
     service(request).forget_sessions()
     response = Response(status_code=204)
-    remove_cookie(request, response)
+    remove_cookie(request, response, who=RATER)
     return response
 
 

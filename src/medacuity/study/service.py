@@ -13,7 +13,6 @@ from starlette.concurrency import run_in_threadpool
 from medacuity.study.database import open_database
 from medacuity.study.design import load
 from medacuity.study.limits import Limit
-from medacuity.study.progress import Progress
 from medacuity.study.schema import panel, rater, trial
 from medacuity.study.sessions import SEEN_EVERY_S, Session, note_seen, session_of
 from medacuity.study.tokens import hashed
@@ -58,10 +57,10 @@ class Service:
         self.writer = Writer(self.engine)
         self.sessions: OrderedDict[str, tuple[Session, float]] = OrderedDict()
         self.courses: OrderedDict[int, Course] = OrderedDict()
-        self.progress = Progress(self.study)
         self.entries = Limit(10 / 60, 10)
         self.events = Limit(5.0, 150)
         self.requests = Limit(40.0, 800)
+        self.strangers = Limit(5.0, 100)
 
     def close(self) -> None:
         """Finish what is being written."""

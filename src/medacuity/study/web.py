@@ -17,7 +17,15 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from medacuity.study import admin_api, rating_api
-from medacuity.study.exchange import SENTENCES, Refused, address_of, service, session, show_refused
+from medacuity.study.exchange import (
+    RATER,
+    SENTENCES,
+    Refused,
+    address_of,
+    service,
+    session,
+    show_refused,
+)
 from medacuity.study.limits import Limit
 from medacuity.study.security import Gate
 from medacuity.study.service import Service
@@ -27,7 +35,7 @@ PAGES = Environment(
     loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined
 )
 MESSAGES = {404: "There is no such page.", 405: "This cannot be done here."}
-PAGES_A_SECOND, PAGES_AT_ONCE = 20.0, 200
+PAGES_A_SECOND, PAGES_AT_ONCE = 50.0, 1000
 
 
 def create_app(
@@ -65,10 +73,8 @@ def create_app(
         exception_handlers={Refused: show_refused, HTTPException: _show_error},
         lifespan=life,
     )
-    tls = bool(address and address.startswith("https://"))
     app.state.service = served
-    app.state.tls = tls
-    app.state.cookie = f"{'__Host-' if tls else ''}medacuity-{served.study.identity[:8]}"
+    app.state.tls = bool(address and address.startswith("https://"))
     app.state.pages = Limit(PAGES_A_SECOND, PAGES_AT_ONCE)
     return app
 
@@ -78,8 +84,7 @@ async def _home(request: Request) -> Response:
 
 
 async def _rate(request: Request) -> Response:
-    found = await session(request)
-    if found is None or found.rater is None:
+    if await session(request, RATER) is None:
         return RedirectResponse("/join", 303)
     return _show(request, "rate.html")
 
