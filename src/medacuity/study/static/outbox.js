@@ -54,6 +54,8 @@ class Outbox {
       // "strict": the browser reports completion only after the bytes were flushed to disk.
       const transaction = this.database.transaction("messages", mode, { durability: "strict" });
       const request = work(transaction.objectStore("messages"));
+      // Now, rather than when the reply is here: the tab may be gone by then.
+      transaction.commit?.();
       transaction.oncomplete = () => resolve(request?.result);
       transaction.onerror = () => reject(transaction.error);
       transaction.onabort = () => reject(transaction.error);
