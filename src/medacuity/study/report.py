@@ -10,6 +10,7 @@ from medacuity.atomic import atomic_folder, atomic_write
 from medacuity.errors import UsageError
 from medacuity.study.ratings import Ratings
 from medacuity.study.ratings_write import choices_csv, ratings_csv, ratings_json
+from medacuity.study.report_blocks import Table
 from medacuity.study.report_document import Found, document, pictures
 from medacuity.study.report_findings import Values, find
 from medacuity.study.report_grid import checks_failed, grid_of
@@ -18,6 +19,8 @@ from medacuity.study.report_json import methods_csv, raters_csv, results_json, s
 from medacuity.study.report_pairs import pairs_of
 from medacuity.study.report_pdf import pdf
 from medacuity.study.report_render import svg
+from medacuity.study.report_sentences import conclusions, size
+from medacuity.study.report_tables import methods_table, strengths_table
 
 
 def analyse(
@@ -112,3 +115,27 @@ def without(ratings: Ratings, raters: Sequence[str]) -> Ratings:
         ratings=tuple(r for r in ratings.ratings if r.rater not in raters),
         choices=tuple(c for c in ratings.choices if c.rater not in raters),
     )  # fmt: skip
+
+
+def text(found: Found) -> str:
+    """Return the sentences and the table of methods for a terminal."""
+    lines = [size(found.ratings)]
+    for finding in found.questions:
+        lines += ["", finding.grid.question] * bool(finding.grid.question)
+        lines += ["", *conclusions(finding), "", *_aligned(methods_table(finding))]
+    for pairs in found.pairs:
+        lines += ["", pairs.question] * bool(pairs.question)
+        lines += ["", *_aligned(strengths_table(pairs))]
+    return "\n".join(lines)
+
+
+def _aligned(table: Table) -> list[str]:
+    rows = [table.head, *table.rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(table.head))]
+    return [
+        "  ".join(
+            cell.rjust(width) if i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

@@ -17,7 +17,6 @@ from medacuity.study.report_blocks import (
     chance,
     listed,
     number,
-    span,
 )
 from medacuity.study.report_figures import (
     draw_cases,
@@ -31,10 +30,9 @@ from medacuity.study.report_figures import (
 from medacuity.study.report_findings import QuestionFinding, Values
 from medacuity.study.report_grid import Array
 from medacuity.study.report_pairs import PairsFinding
-from medacuity.study.report_raters import overall_repeats
+from medacuity.study.report_sentences import best_metric, conclusions, size
 from medacuity.study.report_tables import (
     agreement_table,
-    band,
     cases_table,
     comparisons_table,
     components_table,
@@ -76,14 +74,21 @@ class Found:
 
 def document(found: Found) -> list[Block]:
     """Return a report as blocks, from its title to its last note."""
-    blocks: list[Block] = [Heading(found.ratings.title or "Rating study", 1), Words(_size(found))]
+    blocks: list[Block] = [
+        Heading(found.ratings.title or "Rating study", 1),
+        Words(size(found.ratings)),
+    ]
     several = len(found.questions) + len(found.pairs) > 1
     for n, finding in enumerate(found.questions, 1):
-        title = finding.grid.question or "Scores"
-        blocks += [Heading(title), *_scores(finding, found, prefix=f"q{n}-" if several else "")]
+        blocks += [
+            Heading(finding.grid.question or "Scores"),
+            *_scores(finding, found, prefix=f"q{n}-" if several else ""),
+        ]
     for n, pairs in enumerate(found.pairs, len(found.questions) + 1):
-        title = pairs.question or "Choices"
-        blocks += [Heading(title), *_choices(pairs, prefix=f"q{n}-" if several else "")]
+        blocks += [
+            Heading(pairs.question or "Choices"),
+            *_choices(pairs, prefix=f"q{n}-" if several else ""),
+        ]
     notes = [*found.ratings.notes, *(note for finding in found.questions for note in finding.notes)]
     blocks.append(Heading("How to read this"))
     blocks += [Words(METHOD), *(Words(note) for note in dict.fromkeys(notes))]
@@ -91,18 +96,6 @@ def document(found: Found) -> list[Block]:
         Words(f"Written by medacuity {found.version}; bootstraps from seed {found.seed}.")
     )
     return [block.short() if isinstance(block, Table) else block for block in blocks]
-
-
-def _size(found: Found) -> str:
-    given = found.ratings
-    raters = len({r.rater for r in given.ratings} | {c.rater for c in given.choices})
-    said = [f"{raters} rater{'s' * (raters != 1)}"]
-    if found.ratings.ratings:
-        stimuli = len({rating.stimulus for rating in found.ratings.ratings})
-        said.append(f"{len(found.ratings.ratings)} ratings of {stimuli} stimuli")
-    if found.ratings.choices:
-        said.append(f"{len(found.ratings.choices)} choices between two")
-    return f"{listed(said)}.".capitalize()
 
 
 def _scores(finding: QuestionFinding, found: Found, *, prefix: str) -> list[Block]:
@@ -124,53 +117,6 @@ def _scores(finding: QuestionFinding, found: Found, *, prefix: str) -> list[Bloc
     if finding.recovery is not None:
         blocks.append(_raters_picture(finding, prefix))
     return [*blocks, raters_table(finding.raters), components_table(finding)]
-
-
-def conclusions(finding: QuestionFinding) -> list[str]:
-    """Return what was found, in sentences: who leads, who agrees, who was not looking."""
-    said = []
-    ranked = sorted(finding.methods, key=lambda m: -m.mos.value)
-    digits = 2 if finding.grid.scale.step else 1
-    if len(ranked) > 1:
-        best = ranked[0]
-        told = [c.second for c in finding.comparisons if c.first == best.name and c.p <= 0.05]
-        ties = [m.name for m in ranked[1:] if m.name not in told]
-        said.append(
-            f"{best.name} was rated best: MOS {number(best.mos.value, digits)} "
-            f"({span(best.mos, digits)})."
-            + (f" It is better than {listed(told)} (corrected p at most 0.05)." if told else "")
-            + (f" No difference to {listed(ties)} could be shown." if ties else "")
-        )  # fmt: skip
-    icc = finding.agreement.icc
-    if icc is not None:
-        said.append(
-            f"Agreement of single raters is {band(icc.two)}: ICC(2,1) {number(icc.two.value)} "
-            f"({span(icc.two)}); of the mean of all {icc.raters} it is {band(icc.two_mean)}: "
-            f"ICC(2,k) {number(icc.two_mean.value)} ({span(icc.two_mean)})."
-        )
-    again = overall_repeats(finding.grid)
-    if again.pairs:
-        said.append(
-            f"Of {again.pairs} stimuli that were shown a second time, {100 * again.same:.0f} % got "
-            f"the same score; second scores differ by up to {again.repeatability:.2f} in 95 % of "
-            f"cases (weighted kappa {number(again.kappa)})."
-        )
-    if finding.metrics:
-        said.append(best_metric(finding))
-    flagged = [f"{r.name} ({listed(r.flags)})" for r in finding.raters if r.flags]
-    if flagged:
-        said.append(f"Raters to look at: {listed(flagged)}.")
-    return said
-
-
-def best_metric(finding: QuestionFinding) -> str:
-    """Return which metric tells best what people see, as a sentence."""
-    name, found = max(finding.metrics.items(), key=lambda item: abs(item[1].ranks.value))
-    return (
-        f"Of {len(finding.metrics)} metric{'s' * (len(finding.metrics) != 1)}, {name} goes best "
-        f"with opinion: SROCC {number(found.ranks.value)} ({span(found.ranks)}); of two versions "
-        f"of one case it prefers what people prefer in {100 * found.within.value:.0f} %."
-    )
 
 
 def _methods_picture(finding: QuestionFinding, prefix: str) -> Picture:

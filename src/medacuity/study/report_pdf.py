@@ -23,7 +23,7 @@ GAP = 0.16
 """Inches between two columns of a table."""
 
 WORDY = ("what it says", "flagged")
-INK, FAINT = "#1b1b1b", "#888888"
+INK, FAINT, PALE = "#1b1b1b", "#888888", "#cccccc"
 
 
 def pdf(blocks: Sequence[Block], file: IO[bytes]) -> None:
@@ -49,7 +49,7 @@ class _Sheet:
         self._fresh()
 
     def _fresh(self) -> None:
-        close = ConstrainedLayoutEngine(w_pad=0, h_pad=0, hspace=0, wspace=0)
+        close = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.03, hspace=0, wspace=0.02)
         self.figure = Figure(figsize=PAPER, layout=close)
         self.y = TOP
         self.count += 1
@@ -80,7 +80,8 @@ class _Sheet:
     def rule(self, y: float, width: float, *, thick: float = 0.4) -> None:
         """Draw a line across."""
         x = [MARGIN / PAPER[0], (MARGIN + width) / PAPER[0]]
-        line = Line2D(x, [1 - y / PAPER[1]] * 2, color=FAINT, linewidth=thick)
+        ink = FAINT if thick > 0.5 else PALE
+        line = Line2D(x, [1 - y / PAPER[1]] * 2, color=ink, linewidth=thick)
         self.figure.add_artist(line).set_in_layout(False)
 
     def put(self, block: Block) -> None:
@@ -158,7 +159,7 @@ class _Sheet:
                 self.text(line, x if left else x + width, y, size=size, bold=bold, end=not left)
             x += width + GAP
         self.y += lines * height(size) + 0.05
-        self.rule(self.y, sum(widths) + GAP * (len(widths) - 1), thick=0.8 if bold else 0.25)
+        self.rule(self.y, sum(widths) + GAP * (len(widths) - 1), thick=0.8 if bold else 0.4)
 
 
 def columns(table: Table) -> tuple[float, list[float]]:

@@ -56,8 +56,8 @@ class RaterFinding:
         """Why the rater may not have been looking; empty where nothing speaks for it."""
         careless = self.checks > 0 and self.failed >= MOST_FAILED * self.checks
         found = (
-            ("erratic (BT.500)", self.erratic),
-            ("apart from the panel (P.913)", self.apart),
+            ("erratic by BT.500", self.erratic),
+            ("apart from the panel by P.913", self.apart),
             ("failed attention checks", careless),
         )
         return tuple(reason for reason, true in found if true)

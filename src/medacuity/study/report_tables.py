@@ -26,7 +26,7 @@ def methods_table(finding: QuestionFinding) -> Table:
     for m in sorted(finding.methods, key=lambda m: -m.mos.value):
         row = [m.name or "all stimuli", str(m.stimuli), str(m.ratings)]
         row += [number(m.mos.value, digits), span(m.mos, digits), span(m.wider, digits)]
-        row += [number(m.dmos.value, digits), span(m.dmos, digits)] * differential
+        row += [number(m.dmos.value, digits), _differential(m.dmos, digits)] * differential
         row += [number(m.recovered, digits)] + [number(m.without, digits)] * flagged
         rows.append(tuple(row))
     note = (
@@ -37,6 +37,11 @@ def methods_table(finding: QuestionFinding) -> Table:
     if differential:
         note += f" DMOS: against the hidden reference, which is {finding.grid.scale.high:g}."
     return Table("Mean opinion scores by method", tuple(head), tuple(rows), note)
+
+
+def _differential(dmos: Estimate, digits: int) -> str:
+    """Return the interval; none of the reference against itself, which is no measurement."""
+    return "-" if dmos.low == dmos.high else span(dmos, digits)
 
 
 def comparisons_table(finding: QuestionFinding) -> Table:
@@ -149,8 +154,8 @@ def components_table(finding: QuestionFinding) -> Table:
     named = (
         ("raters: strict or mild", parts.rater),
         ("cases: hard or easy", parts.case),
-        ("taste: rater x method", parts.rater_method),
-        ("case x method", parts.case_method),
+        ("taste: rater × method", parts.rater_method),
+        ("case × method", parts.case_method),
         ("the rest: chance in one answer", parts.residual),
     )
     total = sum(variance for _, variance in named) or 1.0
@@ -158,7 +163,7 @@ def components_table(finding: QuestionFinding) -> Table:
         "Where the spread comes from", ("part", "sd", "share"),
         tuple((name, number(math.sqrt(v)), f"{100 * v / total:.0f} %") for name, v in named),
         "Variance components of the mixed model, what methods differ by taken out; "
-        "`medacuity study plan` takes them.",
+        "for planning the next study.",
     )  # fmt: skip
 
 
