@@ -26,6 +26,7 @@ def medical_features(*layers: str, weights: str | Path = WEIGHTS) -> FeatureNet:
         WeightsRefused: The file holds another network.
 
     Example:
+        >>> import torch
         >>> network = medical_features("relu2_2")
         >>> [tuple(layer.shape) for layer in network(torch.rand(1, 1, 32, 32))]
         [(1, 64, 16, 16)]
@@ -43,6 +44,7 @@ def look_apart(prediction: Tensor, target: Tensor) -> Tensor:
         ``(B, 1, H, W)`` twice, unit range -> ``(B,)``; 0 where they are identical.
 
     Example:
+        >>> import torch
         >>> x = torch.rand(1, 1, 32, 32)
         >>> float(look_apart(x, x))
         0.0
