@@ -54,8 +54,8 @@ class Card:
         measured: Figures on scans no training saw, by the script that is named there.
         input: What it takes, where that is not what it gives.
         output: What it gives.
-        output_intensity: Rule, ``fixed``, by which a result gets numbers in a unit of its own;
-            results in ``"a.u."`` get the scale of the input.
+        output_intensity: Rule, ``fixed``, by which a result gets its numbers; none: results
+            get the scale of the input, which is enough where they have no unit.
         spacing: mm between voxels along the network's axes, in training; none: any.
         orientation: Where the network's axes point, such as ``"LP"`` for axial slices as they
             are looked at; none: ``"RA"``, ``"RAS"``.
@@ -137,19 +137,22 @@ class Card:
             raise UsageError(f"{self.name[:80]} needs an input to tell the scale of its result")
         return given
 
-    def expect(self, purpose: str) -> None:
+    def expect(self, purpose: str, weights: str) -> None:
         """Refuse weights that are for something else, and say for what.
+
+        Args:
+            purpose: What they should be for.
+            weights: The name or file by which they were asked for.
 
         Raises:
             UsageError: They are for another command.
         """
         if self.purpose != purpose:
-            name = self.name[:80]
             instead = {
                 "compare": "it compares images, and runs under no command",
                 "": f"its network, {self.network[:80]}, is not known",
-            }.get(self.purpose, f"it is for `medacuity {self.purpose} --model {name}`")
-            raise UsageError(f"{name} cannot {purpose}; {instead}")
+            }.get(self.purpose, f"it is for `medacuity {self.purpose} --model {weights}`")
+            raise UsageError(f"{weights} cannot {purpose}; {instead}")
 
 
 def rule_from(table: dict[str, Any]) -> Rule:
@@ -252,8 +255,8 @@ def _check_sides(card: Card) -> None:
 def _check_purpose(card: Card) -> None:
     """Refuse a card that does not say what its network's command has to know."""
     own = card.output.unit != "a.u."
-    if card.purpose == "synthesize" and bool(card.output_intensity) != own:
-        raise ValueError("a result has an intensity rule of its own where it has a unit")
+    if card.purpose == "synthesize" and own and not card.output_intensity:
+        raise ValueError("a result in a unit needs an intensity rule of its own")
     if card.output_intensity and not isinstance(rule_from(card.output_intensity), Fixed):
         raise ValueError("the intensity of a result must be fixed: there is nothing to tell it by")
     if card.purpose == "generate":

@@ -201,7 +201,7 @@ def card_of(weights: str) -> Card:
         UsageError: They do not enhance; it says what they are for.
     """
     card = read_card(find_weights(weights))
-    card.expect("enhance")
+    card.expect("enhance", weights)
     return card
 
 

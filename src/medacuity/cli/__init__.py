@@ -15,8 +15,10 @@ from medacuity.cli.demo import demo
 from medacuity.cli.doctor import doctor
 from medacuity.cli.enhance import enhance
 from medacuity.cli.evaluate import evaluate
+from medacuity.cli.generate import generate
 from medacuity.cli.models import app as models
 from medacuity.cli.study import app as study
+from medacuity.cli.synthesize import synthesize
 from medacuity.cli.train import resume, train
 from medacuity.errors import MedacuityError
 
@@ -32,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (enhance, degrade, evaluate, train, resume, doctor, demo):
+for command in (enhance, synthesize, generate, degrade, evaluate, train, resume, doctor, demo):
     app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(study, name="study")

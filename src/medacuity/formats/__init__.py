@@ -9,8 +9,11 @@ import importlib
 import os
 import stat
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+
+import numpy as np
 
 from medacuity.atomic import check_writable
 from medacuity.errors import MalformedInput, StorageError, UsageError
@@ -20,7 +23,7 @@ from medacuity.formats.sidecar import check_sidecar, encode_sidecar, sidecar_pat
 from medacuity.formats.source import Provenance, Source
 from medacuity.volume import Volume
 
-__all__ = ["Provenance", "Source", "check_output", "read", "scans_in", "write"]
+__all__ = ["Provenance", "Source", "check_output", "output_in", "read", "scans_in", "write"]
 
 READABLE = {
     ".nii": "nifti", ".nii.gz": "nifti", ".hdr": "nifti", ".img": "nifti",
@@ -72,8 +75,9 @@ def write(
     """Write ``volumes`` to ``path``, whose name decides the kind, whole or not at all.
 
     The kind that ``like`` has keeps its header: codes, units, dtype, scaling, colours. Any
-    other kind is written from the volumes alone. With ``provenance`` a JSON sidecar goes
-    beside it: ``out.nii.gz`` and ``out.json``.
+    other kind is written from the volumes alone. Values in another unit than those of ``like``
+    are written as floats: its whole numbers were steps of its own unit. With ``provenance`` a
+    JSON sidecar goes beside it: ``out.nii.gz`` and ``out.json``.
 
     Args:
         volumes: One per frame, all on one grid.
@@ -87,17 +91,28 @@ def write(
     path = Path(path)
     suffix, kind = _kind_of_output(path, like)
     _check_not_input(path, like)
-    record = None if provenance is None else encode_sidecar(provenance, like=like)
+    made = provenance
+    if like.synthetic:  # and so is all that is made from it
+        made = {**(provenance or {}), "synthetic": True}
+    record = None if provenance is None else encode_sidecar(made or {}, like=like)
     beside = sidecar_path(path, suffix)
     if record is not None:
         check_sidecar(beside)
-    _module(kind).write(path, volumes, like=like, provenance=provenance)
+    if volumes and volumes[0].unit != like.volumes[0].unit:
+        _check_unit(kind, volumes[0].unit, like)
+        like = _in_floats(like)
+    _module(kind).write(path, volumes, like=like, provenance=made)
     if record is not None:
         write_sidecar(beside, record, output=path)
 
 
-def check_output(path: str | Path, like: Source) -> None:
+def check_output(path: str | Path, like: Source, *, unit: str | None = None) -> None:
     """Fail before the work rather than after it: could a result of ``like`` go to ``path``?
+
+    Args:
+        path: As for `write`.
+        like: What the result will be made from.
+        unit: Of the result's values; None: that of ``like``.
 
     Raises:
         UsageError: The name says no kind that could hold it.
@@ -105,6 +120,7 @@ def check_output(path: str | Path, like: Source) -> None:
     """
     path = Path(path)
     suffix, kind = _kind_of_output(path, like)
+    _check_unit(kind, unit or like.volumes[0].unit, like)
     _check_not_input(path, like)
     with storage(path):
         if suffix and path.is_dir():
@@ -173,6 +189,39 @@ def _kind_of_output(path: Path, like: Source) -> tuple[str, str]:
             "a colour picture is only written as PNG or TIFF; name the output *.png", path=path
         )
     return suffix, kind
+
+
+def output_in(folder: Path, source: Source, mark: str) -> Path:
+    """Return where in ``folder`` a result of ``source`` goes: its name, ``mark``, and its suffix.
+
+    Example:
+        >>> scan = Source(Path("scans/p7_T1.nii.gz"), (), None, "")
+        >>> output_in(Path("out"), scan, "SYNTHETIC-t2").as_posix()
+        'out/p7_T1_SYNTHETIC-t2.nii.gz'
+    """
+    name = source.path.name
+    suffix = _suffix(source.path, [*WRITABLE, *INSTEAD])
+    kept = INSTEAD.get(suffix, suffix)
+    return folder / f"{name[: len(name) - len(suffix)]}_{mark}{kept}"
+
+
+def _check_unit(kind: str, unit: str, like: Source) -> None:
+    """Refuse a kind whose header would claim another unit, or that holds no fractions."""
+    own = like.volumes[0].unit
+    if unit != own and kind in ("dicom", "raster"):
+        raise UsageError(
+            f"the result is in {unit} and the input in {own}, which {kind} cannot tell; name "
+            "the output *.nii.gz"
+        )
+
+
+def _in_floats(like: Source) -> Source:
+    """Return what is like ``like`` but for its dtype: float32."""
+    empty = [Volume(np.broadcast_to(np.float32(0), v.shape), v.affine) for v in like.volumes]
+    header = like.header
+    if hasattr(header, "dtype"):
+        header = replace(header, dtype=np.dtype(np.float32))
+    return replace(like, volumes=tuple(empty), header=header)
 
 
 def _kind_of_source(like: Source) -> str:

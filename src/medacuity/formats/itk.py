@@ -19,7 +19,7 @@ from medacuity.errors import MalformedInput
 from medacuity.formats.deflate import GZIP, packed
 from medacuity.formats.inflate import FileBytes, InflateStream, PlainStream
 from medacuity.formats.limits import check_place, data_file, refusing, storage
-from medacuity.formats.source import Provenance, Source
+from medacuity.formats.source import Provenance, Source, made_by, says_synthetic
 from medacuity.formats.voxels import (
     encode,
     plain_dtype,
@@ -103,9 +103,10 @@ def write(
     if not isinstance(header, NrrdHeader):
         header = NrrdHeader(plain_dtype(like.volumes), gzip=True, space=LPS, frames="")
     dtype = stored_dtype(volumes, header.dtype)
-    text = _text(header, first, len(volumes), dtype)
+    note = made_by(provenance) if provenance and provenance.get("synthetic") else ""
+    text = _text(header, first, len(volumes), dtype, note=note)
     with atomic_write(path) as file:
-        file.write(text.encode("ascii"))
+        file.write(text.encode("ascii", "replace"))
         with packed(file, GZIP if header.gzip else None) as sink:
             for volume in volumes:
                 for part in encode(volume.array, dtype.newbyteorder("<")):
@@ -146,7 +147,8 @@ def _read_data(
     array = array[:, :, np.newaxis] if array.ndim == 3 else array  # one slice
     volumes = tuple(Volume(array[..., t], affine) for t in range(array.shape[-1]))
     header = NrrdHeader(dtype.newbyteorder("="), gzip, space, frames, files)
-    return Source(path, volumes, header, source.sha256())
+    synthetic = says_synthetic(fields.get("content"))
+    return Source(path, volumes, header, source.sha256(), synthetic)
 
 
 def _dtype(fields: dict[str, Any], path: Path) -> np.dtype[Any]:
@@ -226,7 +228,9 @@ def _gzip(fields: dict[str, Any], path: Path) -> bool:
     return encoding != "raw"
 
 
-def _text(header: NrrdHeader, volume: Volume, frames: int, dtype: np.dtype[Any]) -> str:
+def _text(
+    header: NrrdHeader, volume: Volume, frames: int, dtype: np.dtype[Any], *, note: str
+) -> str:
     several = frames > 1 or bool(header.frames)
     affine = volume.affine.copy()
     affine[:3] *= np.array(TO_RAS[header.space])[:, np.newaxis]
@@ -235,6 +239,7 @@ def _text(header: NrrdHeader, volume: Volume, frames: int, dtype: np.dtype[Any])
     kinds = ["domain"] * 3 + [header.frames or "list"] * several
     lines = [
         "NRRD0004",
+        *([f"content: {note}"] if note else []),
         f"type: {NAMES[dtype.str[1:]]}",
         f"dimension: {len(sizes)}",
         f"space: {header.space if '-' in header.space else header.space.upper()}",

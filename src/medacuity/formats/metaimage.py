@@ -17,7 +17,7 @@ from medacuity.errors import MalformedInput, UnsafeGeometry
 from medacuity.formats.deflate import ZLIB, packed
 from medacuity.formats.inflate import FileBytes, InflateStream, PlainStream
 from medacuity.formats.limits import check_place, data_file, refusing, storage
-from medacuity.formats.source import Provenance, Source
+from medacuity.formats.source import Provenance, Source, made_by, says_synthetic
 from medacuity.formats.voxels import (
     encode,
     plain_dtype,
@@ -83,7 +83,8 @@ def write(
     if not isinstance(header, MetaHeader):
         header = MetaHeader(plain_dtype(like.volumes), compressed=True, time=None)
     dtype = stored_dtype(volumes, header.dtype)
-    text = _text(header, first, len(volumes), dtype).encode("ascii")
+    note = made_by(provenance) if provenance and provenance.get("synthetic") else ""
+    text = _text(header, first, len(volumes), dtype, note=note).encode("ascii", "replace")
     with atomic_write(path) as file:
         file.write(text)
         with packed(file, ZLIB if header.compressed else None) as sink:
@@ -130,7 +131,8 @@ def _read_data(
     array = read_voxels(stream, sizes, dtype).reshape((*sizes, 1, 1)[:4], order="F")
     volumes = tuple(Volume(array[..., t], affine) for t in range(array.shape[3]))
     header = MetaHeader(dtype.newbyteorder("="), compressed, time, files)
-    return Source(path, volumes, header, source.sha256())
+    synthetic = says_synthetic(fields.get("comment"))
+    return Source(path, volumes, header, source.sha256(), synthetic)
 
 
 def _dtype(fields: dict[str, str], path: Path) -> np.dtype[Any]:
@@ -189,7 +191,9 @@ def _flag(fields: dict[str, str], *keys: str, default: bool = False, path: Path)
     return text in ("true", "t", "1")
 
 
-def _text(header: MetaHeader, volume: Volume, frames: int, dtype: np.dtype[Any]) -> str:
+def _text(
+    header: MetaHeader, volume: Volume, frames: int, dtype: np.dtype[Any], *, note: str
+) -> str:
     time = header.time or ((1.0, 0.0) if frames > 1 else None)
     count = 3 if time is None else 4
     affine = volume.affine.copy()
@@ -203,6 +207,7 @@ def _text(header: MetaHeader, volume: Volume, frames: int, dtype: np.dtype[Any])
     kind = next(name for name, code in TYPES.items() if code == dtype.str[1:])
     lines = [
         "ObjectType = Image",
+        *([f"Comment = {note}"] if note else []),
         f"NDims = {count}",
         "BinaryData = True",
         "BinaryDataByteOrderMSB = False",

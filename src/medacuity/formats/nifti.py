@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from medacuity import __version__
 from medacuity.atomic import atomic_write
 from medacuity.errors import MalformedInput
 from medacuity.formats import nifti_build, nifti_header
@@ -18,7 +17,7 @@ from medacuity.formats.deflate import GZIP, packed
 from medacuity.formats.inflate import FileBytes, InflateStream, PlainStream
 from medacuity.formats.limits import storage
 from medacuity.formats.nifti_header import MM_PER_UNIT, SIZES, NiftiHeader
-from medacuity.formats.source import Provenance, Source
+from medacuity.formats.source import Provenance, Source, made_by, says_synthetic
 from medacuity.formats.voxels import encode, plain_dtype, read_voxels, same_grid, stored_dtype
 from medacuity.volume import Volume
 
@@ -42,7 +41,7 @@ def read(path: Path) -> Source:
         affine = header.affine.copy()
         affine[:3] *= MM_PER_UNIT[header.units & 7]
         frames = tuple(Volume(array[..., t], affine) for t in range(array.shape[3]))
-        return Source(path, frames, header, source.sha256())
+        return Source(path, frames, header, source.sha256(), says_synthetic(header.made_by))
 
 
 def write(
@@ -64,7 +63,7 @@ def write(
     slope, inter = (header.slope, header.inter) if scaled else (1.0, 0.0)
     dtype = stored_dtype(volumes, header.dtype, slope=slope, inter=inter)
     block = nifti_build.build(
-        header, first, frames=len(volumes), dtype=dtype, description=_description(provenance)
+        header, first, frames=len(volumes), dtype=dtype, description=made_by(provenance)
     )
     packing = GZIP if path.name.lower().endswith(".gz") else None
     with atomic_write(path) as file, packed(file, packing) as sink:
@@ -106,11 +105,3 @@ def _bytes(stream: PlainStream | InflateStream, count: int) -> bytes:
     buffer = np.empty(count, np.uint8)
     stream.readinto(buffer)
     return buffer.tobytes()
-
-
-def _description(provenance: Provenance | None) -> str:
-    """Say which tool made the file, and nothing that the source said."""
-    made = provenance or {}
-    words = ("medacuity", made.get("version", __version__), made.get("method", ""),
-             str(made.get("method_sha256", ""))[:8])  # fmt: skip
-    return " ".join(str(word) for word in words if word)

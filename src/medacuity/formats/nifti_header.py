@@ -58,6 +58,7 @@ class NiftiHeader:
         step: ``pixdim[4]`` to ``[7]``.
         offset: Where voxels begin.
         kept: Further numbers, by field name.
+        made_by: What the file says of itself; read, and never written again.
     """
 
     version: int
@@ -75,6 +76,7 @@ class NiftiHeader:
     step: tuple[float, ...]
     offset: int
     kept: dict[str, Any]
+    made_by: str = ""
 
 
 def header_size(start: bytes, path: Path) -> tuple[int, Order]:
@@ -123,6 +125,7 @@ def parse(block: bytes, version: int, order: Order, path: Path) -> NiftiHeader:
         step=tuple(_finite(x) for x in fields["pixdim"][4:8]),
         offset=_offset(fields, version, path),
         kept={name: _kept(fields[name]) for name in KEPT + SLICES},
+        made_by=bytes(fields["descrip"].item()).decode("ascii", "replace"),
     )
 
 

@@ -7,7 +7,7 @@ the file says of dots per inch. The orientation that cameras note (EXIF) is appl
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,16 +15,16 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from medacuity import __version__
 from medacuity.atomic import atomic_write
 from medacuity.errors import MalformedInput, UsageError
 from medacuity.formats import pixels
 from medacuity.formats.colour import Colour, join, saturated, split
 from medacuity.formats.inflate import FileBytes
 from medacuity.formats.limits import storage
-from medacuity.formats.source import Provenance, Source
-from medacuity.formats.tiff import decode_tiff
+from medacuity.formats.source import SYNTHETIC, Provenance, Source, made_by, says_synthetic
+from medacuity.formats.tiff import decode_tiff, software
 from medacuity.formats.voxels import plain_dtype, same_grid, stored_dtype, value_range
 from medacuity.volume import Volume
 
@@ -52,19 +52,23 @@ def read(path: Path) -> Source:
         MalformedInput: Truncated, damaged, animated, or of a kind that is not supported.
         LimitExceeded: Too many pixels.
     """
+    synthetic = False
     with storage(path), path.open("rb") as file:
         source = FileBytes(file, path)
         start = source.read(4)
         if start[:2] in (b"II", b"MM"):
             array = decode_tiff(file, source.size, path)
+            synthetic = says_synthetic(software(file))
             file.seek(0)
             source = FileBytes(file, path)
         elif source.size > BYTES_LIMIT:
             raise MalformedInput("a PNG or JPEG of over 1 GiB is not read", path=path)
         else:
-            array = pixels.decode(start + source.read(source.size), path)[np.newaxis]
+            data = start + source.read(source.size)
+            array = pixels.decode(data, path)[np.newaxis]
+            synthetic = f"tEXt{SYNTHETIC}\0".encode() in data
         digest = source.sha256()
-    return _source(array, path, digest)
+    return replace(_source(array, path, digest), synthetic=synthetic)
 
 
 def write(
@@ -83,10 +87,10 @@ def write(
     dtype = _dtype(volumes, like, suffix)
     with atomic_write(path) as file:
         if suffix in TIFF:
-            _write_tiff(file, volume, like, dtype)
+            _write_tiff(file, volume, like, dtype, software=made_by(provenance))
         else:
             page = next(_pages(volume, like, dtype))
-            Image.fromarray(page).save(file, format="PNG")
+            Image.fromarray(page).save(file, format="PNG", pnginfo=_note(provenance))
 
 
 def check_picture(suffix: str, like: Source) -> None:
@@ -147,7 +151,18 @@ def _pages(volume: Volume, like: Source, dtype: np.dtype[Any]) -> Iterator[NDArr
         yield saturated(page, dtype) if colour is None else join(page, colour, dtype)
 
 
-def _write_tiff(file: IO[bytes], volume: Volume, like: Source, dtype: np.dtype[Any]) -> None:
+def _note(provenance: Provenance | None) -> PngInfo | None:
+    """Return the text of a PNG whose picture was made up; of others, none."""
+    if not (provenance and provenance.get("synthetic")):
+        return None
+    note = PngInfo()
+    note.add_text(SYNTHETIC, made_by(provenance))
+    return note
+
+
+def _write_tiff(
+    file: IO[bytes], volume: Volume, like: Source, dtype: np.dtype[Any], *, software: str
+) -> None:
     pages = _pages(volume, like, dtype)
     first = next(pages)
     rgb = first.ndim == 3 and first.shape[2] > 2
@@ -162,7 +177,7 @@ def _write_tiff(file: IO[bytes], volume: Volume, like: Source, dtype: np.dtype[A
                 planarconfig="contig" if first.ndim == 3 else None,
                 extrasamples=extra,
                 metadata=None,
-                software=f"medacuity {__version__}",
+                software=software,
             )
             following = next(pages, None)
             if following is None:

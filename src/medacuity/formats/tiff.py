@@ -58,6 +58,14 @@ def decode_tiff(file: IO[bytes], size: int, path: Path) -> NDArray[Any]:
         return np.stack([upright(each, orientation) for each in array])
 
 
+def software(file: IO[bytes]) -> str:
+    """Return what a TIFF that was decoded says of the tool that made it."""
+    file.seek(0)
+    with _quiet(), tifffile.TiffFile(file, _multifile=False, **FOLLOWED) as tiff:
+        first: Any = tiff.pages[0]
+        return str(getattr(first.tags.get(305), "value", ""))
+
+
 def _shape(tiff: Any, path: Path) -> tuple[int, ...]:
     """Return ``(K, H, W)`` or ``(1, H, W, C)``, checked against the limits."""
     series, page = tiff.series, tiff.pages[0]

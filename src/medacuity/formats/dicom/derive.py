@@ -15,7 +15,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from medacuity.formats.dicom.frames import CLASSIC, ENHANCED, Frame
 from medacuity.formats.dicom.header import drop, put
 from medacuity.formats.dicom.series import instance_uid
-from medacuity.formats.source import Provenance
+from medacuity.formats.source import SYNTHETIC, Provenance
 from medacuity.volume import Volume
 
 IMPLEMENTATION = "2.25." + str(uuid.uuid5(uuid.NAMESPACE_URL, "medacuity").int)
@@ -54,6 +54,13 @@ NO_LONGER_TRUE = (
     "ExtendedOffsetTableLengths",
     "DataSetTrailingPadding",
 )
+NOT_OF_SYNTHETIC = (  # they are of the measured image's values
+    "WindowCenter",
+    "WindowWidth",
+    "WindowCenterWidthExplanation",
+    "FrameVOILUTSequence",
+    "RealWorldValueMappingSequence",
+)
 OVERLAYS = range(0x6000, 0x6100)
 CURVES = range(0x5000, 0x5100)
 
@@ -73,6 +80,18 @@ class Derivation:
     now: datetime
     key: str
     resampled: bool = True
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the images were made up."""
+        return bool(self.provenance.get("synthetic"))
+
+    @property
+    def label(self) -> str:
+        """A few words for the list of series."""
+        label = self.text("label", "derived")
+        said = SYNTHETIC in label or not self.synthetic
+        return label if said else f"{SYNTHETIC} {label}"
 
     def text(self, name: str, default: str = "") -> str:
         """Return an entry of the provenance that fits into a DICOM text."""
@@ -119,7 +138,7 @@ def derived(frame: Frame, how: Derivation, *, instance: int, sources: Sequence[F
     for tag in frame.header.keys():  # noqa: SIM118, a Dataset iterates over elements
         if tag.group not in OVERLAYS and tag.group not in CURVES:
             header[tag] = frame.header[tag]
-    drop(header, *NO_LONGER_TRUE)
+    drop(header, *NO_LONGER_TRUE, *(NOT_OF_SYNTHETIC if how.synthetic else ()))
     _identify(header, how, instance)
     _explain(header, how)
     put(header, "SourceImageSequence", references(sources))
@@ -169,7 +188,7 @@ def description(header: Dataset, how: Derivation) -> str:
         >>> description(header, how)
         't1_mprage_sag_p2_iso_repeated_after_the_pa AI-enhanced mri-3d-x2'
     """
-    ours = f"{how.text('label', 'derived')} {how.text('method')}".strip()[: LONG_STRING - 8]
+    ours = f"{how.label} {how.text('method')}".strip()[: LONG_STRING - 8]
     theirs = header.get("SeriesDescription") or ""
     theirs = theirs if isinstance(theirs, str) else " ".join(map(str, theirs))
     return f"{theirs[: LONG_STRING - 1 - len(ours)].strip()} {ours}".strip()
@@ -198,10 +217,12 @@ def image_type(value: Any, header: Dataset) -> list[str]:
 def _explain(header: Dataset, how: Derivation) -> None:
     put(header, "DerivationDescription", derivation_text(how))
     drop(header, "DerivationCodeSequence")
+    if how.synthetic:  # PS3.3, C.12.1: made artificially; what is derived from it stays so
+        put(header, "SyntheticData", "YES")
     if how.resampled:
         put(header, "DerivationCodeSequence", [RESAMPLING])
     machine = Dataset()
-    put(machine, "PurposeOfReferenceCodeSequence", [code("109102", "Processing Equipment")])
+    put(machine, "PurposeOfReferenceCodeSequence", [SYNTHESIS if how.synthetic else PROCESSING])
     put(machine, "Manufacturer", "medacuity")
     put(machine, "ManufacturerModelName", (how.text("method", "medacuity"))[:LONG_STRING])
     version, sha256 = how.text("version"), how.text("method_sha256")
@@ -215,7 +236,7 @@ def _explain(header: Dataset, how: Derivation) -> None:
 
 def derivation_text(how: Derivation) -> str:
     """Return one readable sentence for DerivationDescription."""
-    what = how.text("description") or how.text("label", "derived")
+    what = how.text("description") or how.label
     method = how.text("method")
     return f"{what} ({method})"[:SHORT_TEXT] if method and method not in what else what[:SHORT_TEXT]
 
@@ -275,3 +296,5 @@ def evidence(sources: Sequence[Frame]) -> Dataset:
 
 
 RESAMPLING = code("113085", "Spatial resampling")
+PROCESSING = code("109102", "Processing Equipment")
+SYNTHESIS = code("109100", "Synthesizing Equipment")

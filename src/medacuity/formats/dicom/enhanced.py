@@ -17,6 +17,7 @@ from medacuity.formats.dicom.classic import (
     set_pixels,
 )
 from medacuity.formats.dicom.derive import (
+    NOT_OF_SYNTHETIC,
     RESAMPLING,
     Derivation,
     derivation_text,
@@ -66,7 +67,7 @@ def image(
         for k in range(volume.shape[2])
     ]
     put(header, "PerFrameFunctionalGroupsSequence", frames)
-    put(header, "SharedFunctionalGroupsSequence", [_shared(sources[0])])
+    put(header, "SharedFunctionalGroupsSequence", [_shared(sources[0], how)])
     put(header, "NumberOfFrames", len(frames))
     _number_dimensions(header, [k for v in volumes for k in range(v.shape[2])])
     _set_pixels(header, volumes, storage)
@@ -98,6 +99,7 @@ def _frame(
     put(group, "FrameContentSequence", [content])
     put(group, "DerivationImageSequence", [_derivation([stack[n] for n in around], how)])
     _derive_types(group, source.header)
+    drop(group, *(NOT_OF_SYNTHETIC if how.synthetic else ()))
     return group
 
 
@@ -140,10 +142,10 @@ def _derivation(sources: Sequence[Frame], how: Derivation) -> Dataset:
     return item
 
 
-def _shared(frame: Frame) -> Dataset:
+def _shared(frame: Frame, how: Derivation) -> Dataset:
     """Return the shared groups without those that now differ by frame."""
     shared: Dataset = deepcopy(frame.groups[1])
-    drop(shared, *REWRITTEN)
+    drop(shared, *REWRITTEN, *(NOT_OF_SYNTHETIC if how.synthetic else ()))
     _derive_types(shared, frame.header)
     return shared
 

@@ -83,7 +83,9 @@ def _source(path: Path, headers: Sequence[tuple[Member, Dataset]]) -> Source:
         for array, affine, stack in zip(stored, affines, ordered, strict=True)
     )
     kind = "folder" if path.is_dir() else "file" if headers[0][0].path == path else "zip"
-    return Source(path, volumes, Series(tuple(tuple(stack) for stack in ordered), kind), sha256)
+    synthetic = any(frame.header.get("SyntheticData") == "YES" for frame in frames)
+    series = Series(tuple(tuple(stack) for stack in ordered), kind)
+    return Source(path, volumes, series, sha256, synthetic)
 
 
 def _check_size(path: Path, frames: Sequence[Frame]) -> None:

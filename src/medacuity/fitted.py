@@ -1,0 +1,122 @@
+"""A translator at its own spacing and size, whatever those of the scan."""
+
+from collections.abc import Callable, Sequence
+from itertools import product
+from math import ceil, prod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from medacuity.errors import LimitExceeded
+from medacuity.memory import bytes_per_voxel
+from medacuity.nd import pad_to_multiple
+from medacuity.resize import cubic, nearest, resize
+from medacuity.tiling import tile_for
+
+SMALLEST = 8  # voxels per axis below which there is nothing to see
+COPIES = 8  # float32 images that resampling and blending hold beside the features
+PROBED = 256**3  # voxels of the largest image on which memory is measured
+
+
+class Fitted:
+    """A network that sees images resampled to its spacing and padded to what it can take.
+
+    It gives images of the size that came in. A network that normalises what it sees has no
+    exact tiles; over a volume larger than its training patches it runs in windows of that
+    size, half overlapping, which are blended: its statistics are then those of training.
+
+    Args:
+        network: From images to images of the same size.
+        size: Voxels per axis to resample to.
+        patch: Size of the windows of a 3D network without halo; empty: all at once.
+        labels: Classes of a label map, which is resampled by nearest neighbour and shown as one
+            channel for each; 0: the input is an image.
+        report: Called with the windows done and to do, where there are several.
+    """
+
+    halo: int | None = None  # tiling must show it whole images
+    multiple = 1
+
+    def __init__(
+        self, network: Any, size: Sequence[int], *, patch: Sequence[int] = (), labels: int = 0,
+        report: Callable[[int, int], None] = lambda done, of: None,
+    ) -> None:  # fmt: skip
+        self.network, self.size, self.labels, self.report = network, tuple(size), labels, report
+        self.dims = len(self.size)
+        self.scale = (1,) * self.dims
+        self.least = ceil(SMALLEST / network.multiple) * int(network.multiple)
+        windowed = bool(patch) and self.dims == 3 and network.halo is None
+        self.window = tuple(map(min, patch, self.size)) if windowed else self.size
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        """Return the image that belongs to ``x``, voxel for voxel."""
+        before = x.shape[2:]
+        if self.labels:
+            x = resize(x, self.size, nearest)
+            x = F.one_hot(x[:, 0].round().long(), self.labels).movedim(-1, 1).float()
+        else:
+            x = resize(x, self.size, cubic)
+        y = self._whole(x) if self.window == self.size else self._blended(x)
+        return resize(y, before, cubic)
+
+    def tile(self, corner: Tensor, shape: Sequence[int], *, budget_bytes: float) -> tuple[int, ...]:
+        """Return how many images of ``shape``, and their size, fit into a budget.
+
+        Args:
+            corner: Some voxels of an image: memory is measured on them.
+            shape: ``(B, C, *S)`` of all images.
+            budget_bytes: Memory that images and features may take.
+
+        Raises:
+            LimitExceeded: Not one does.
+        """
+        if self.least**self.dims > PROBED:
+            raise LimitExceeded(f"the network takes no images below {self.least} voxels per axis")
+        if self.labels:
+            corner = corner.new_zeros(len(corner), self.labels, *corner.shape[2:])
+        need = bytes_per_voxel(self.network, self._padded(corner))
+        shown = prod(ceil(n / self.network.multiple) * self.network.multiple for n in self.window)
+        image = need * max(shown, self.least**self.dims) + COPIES * 4 * prod(self.size)
+        return tile_for(
+            self, shape, budget_bytes=budget_bytes, bytes_per_voxel=image / prod(shape[2:])
+        )
+
+    def _padded(self, x: Tensor) -> Tensor:
+        """Repeat the far edge until the network can take the image."""
+        short = [max(0, self.least - n) for n in x.shape[2:]]
+        x = F.pad(x, [pad for n in reversed(short) for pad in (0, n)], mode="replicate")
+        return pad_to_multiple(x, self.network.multiple)
+
+    def _whole(self, x: Tensor) -> Tensor:
+        y: Tensor = self.network(self._padded(x)).float()
+        return y[(slice(None), slice(None), *(slice(n) for n in x.shape[2:]))]
+
+    def _blended(self, x: Tensor) -> Tensor:
+        """Run over windows and take their mean, each counting most in its middle."""
+        weight = torch.ones((), device=x.device)
+        for n in self.window:
+            rise = torch.sin(torch.pi * (torch.arange(n, device=x.device) + 0.5) / n).square()
+            weight = weight[..., None] * rise
+        total, sums = torch.zeros(x.shape[2:], device=x.device), torch.zeros_like(x[:, :1])
+        places = list(product(*map(_starts, x.shape[2:], self.window)))
+        for done, start in enumerate(places, start=1):
+            part = tuple(slice(a, a + n) for a, n in zip(start, self.window, strict=True))
+            here = (slice(None), slice(None), *part)
+            sums[here] += weight * self._whole(x[here])
+            total[part] += weight
+            self.report(done, len(places))
+        return sums / total
+
+
+def _starts(size: int, window: int) -> list[int]:
+    """Return where windows begin that overlap by half or more, evenly spread.
+
+    Example:
+        >>> _starts(100, 40)
+        [0, 20, 40, 60]
+    """
+    count = ceil(2 * (size - window) / window) + 1
+    return [int(n) for n in np.linspace(0, size - window, count).round()]

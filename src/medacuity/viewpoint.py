@@ -1,0 +1,83 @@
+"""How a network looks at a volume: along which axes, in which direction, at which spacing."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medacuity.checkpoint import Card
+from medacuity.volume import Volume, axis_codes
+
+OFF = 1.1  # ratio of spacings from which a scan is brought to the network's
+AXES = ("RL", "AP", "SI")
+LOOKED_AT = "LPS"  # where the axes of a picture point, if it is an axial slice as looked at
+
+
+@dataclass(frozen=True)
+class Viewpoint:
+    """A volume as a network sees it.
+
+    Args:
+        axes: Array axes: those left over, then those of the network.
+        turned: Which of these point the other way.
+        shape: Voxels along the network's axes, as stored.
+        size: Voxels along them at the network's spacing.
+        spacing: The scan's mm along them.
+    """
+
+    axes: tuple[int, ...]
+    turned: tuple[int, ...]
+    shape: tuple[int, ...]
+    size: tuple[int, ...]
+    spacing: tuple[float, ...]
+
+    def of(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return ``(B, 1, *S)`` as the network sees it; no copy."""
+        view = np.flip(array.transpose(self.axes), self.turned)
+        return view[:, None] if len(self.size) == 2 else view[None, None]
+
+
+def viewpoint(volume: Volume, card: Card) -> Viewpoint:
+    """Find the network's axes in the patient, whatever the order of the scan's own.
+
+    Example:
+        >>> card = Card("t1-t2", "UNetGenerator", {"dims": 2}, {}, spacing=[1.0, 1.0])
+        >>> sagittal = Volume(np.zeros((20, 30, 5)), np.array(
+        ...     [[0, 0, 4, 0], [0.5, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1.0]]))
+        >>> seen = viewpoint(sagittal, card)
+        >>> seen.of(sagittal.array).shape, seen.size
+        ((30, 1, 5, 20), (20, 10))
+    """
+    flat = is_picture(volume)
+    codes = LOOKED_AT if flat else axis_codes(volume.affine)
+    wanted = [d for d in "RAS" if not _holds(card.directions, d)] + list(card.directions)
+    axes = tuple(next(n for n, c in enumerate(codes) if _holds(c, d)) for d in wanted)
+    own = axes[-card.dims :]
+    spacing = tuple(volume.spacing[axis] for axis in own)
+    shape = tuple(volume.shape[axis] for axis in own)
+    trained = spacing if flat or not card.spacing else card.spacing
+    return Viewpoint(
+        axes=axes,
+        turned=tuple(n for n, axis in enumerate(axes) if codes[axis] != wanted[n]),
+        shape=shape,
+        size=tuple(map(_voxels, shape, spacing, trained)),
+        spacing=spacing,
+    )
+
+
+def is_picture(volume: Volume) -> bool:
+    """Tell whether a volume has no place in a patient: one slice, no unit, voxels of 1 mm."""
+    return (
+        volume.shape[2] == 1 and volume.unit == "a.u." and np.array_equal(volume.affine, np.eye(4))
+    )
+
+
+def _holds(directions: str, direction: str) -> bool:
+    """Tell whether a direction, or its opposite, is among others."""
+    return any(direction in axis and letter in axis for axis in AXES for letter in directions)
+
+
+def _voxels(n: int, have: float, want: float) -> int:
+    """Return the voxels at the wanted spacing; as many as there are where it is near."""
+    return n if max(have, want) <= OFF * min(have, want) else max(1, round(n * have / want))
