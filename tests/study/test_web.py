@@ -210,7 +210,9 @@ def test_several_items_and_sliders_and_pairs_are_answered(tmp_path):
         (secret,) = invitations(folder, 1)
         with Visitor(folder) as visitor:
             visitor.enter(secret)
-            assert len(visitor.open_trial()["panels"]) == (1 if scale in ("likert", "slider") else 2)
+            assert len(visitor.open_trial()["panels"]) == (
+                1 if scale in ("likert", "slider") else 2
+            )
             assert visitor.answer(values=wrong).status_code == 400
             assert visitor.answer(values=values).status_code == 200
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from medacuity.study.limits import Limit
+from medacuity.study.security import LOG
 from medacuity.study.service import Service
 from medacuity.study.sessions import LONGEST_S, Session, end_session
 from medacuity.study.tokens import same
@@ -178,6 +179,12 @@ def remove_cookie(request: Request, response: Response, *, who: str) -> None:
         cookie_name(request, who), httponly=True, samesite="strict", path="/",
         secure=request.app.state.tls,
     )  # fmt: skip
+
+
+async def show_unstored(request: Request, error: Exception) -> Response:
+    """Answer that the disk is full, or the database away: nothing was stored, try again."""
+    LOG.error("not stored: %s", error, exc_info=error.__cause__)
+    return await show_refused(request, Refused(503, "storage", pause=2))
 
 
 async def show_refused(request: Request, error: Exception) -> Response:

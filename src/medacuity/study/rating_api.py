@@ -126,12 +126,9 @@ async def happen(request: Request) -> Response:
     if new is None:
         raise Refused(400, "invalid")
     course = await served.course(number)
-    try:
-        stored, state = await served.write(
-            lambda connection: record(connection, number, found.number, new)
-        )
-    except StorageError:
-        raise Refused(503, "storage", pause=2) from None
+    stored, state = await served.write(
+        lambda connection: record(connection, number, found.number, new)
+    )
     body = _state_body(course, state)
     if not stored:
         raise Refused(409, "conflict", more={"state": body})

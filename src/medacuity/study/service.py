@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 
+from medacuity.errors import StorageError
 from medacuity.study.database import open_database
 from medacuity.study.design import load
 from medacuity.study.limits import Limit
@@ -105,8 +107,11 @@ class Service:
         return known
 
     def _read(self, question: Callable[[Connection], T]) -> T:
-        with self.engine.connect() as connection:
-            return question(connection)
+        try:
+            with self.engine.connect() as connection:
+                return question(connection)
+        except DBAPIError as error:
+            raise StorageError("the study's database does not answer; try again") from error
 
 
 def course_of(connection: Connection, number: int) -> Course:

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from medacuity.errors import StorageError
 from medacuity.study import admin_api, rating_api
 from medacuity.study.exchange import (
     RATER,
@@ -25,6 +26,7 @@ from medacuity.study.exchange import (
     service,
     session,
     show_refused,
+    show_unstored,
 )
 from medacuity.study.limits import Limit
 from medacuity.study.security import Gate
@@ -70,7 +72,11 @@ def create_app(
             *admin_api.ROUTES,
         ],
         middleware=[Middleware(Gate, address=address)],
-        exception_handlers={Refused: show_refused, HTTPException: _show_error},
+        exception_handlers={
+            Refused: show_refused,
+            StorageError: show_unstored,
+            HTTPException: _show_error,
+        },
         lifespan=life,
     )
     app.state.service = served

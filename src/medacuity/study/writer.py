@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from medacuity.errors import StorageError
+from medacuity.errors import MedacuityError, StorageError
 from medacuity.study.database import writing
 
 TOGETHER = 128
@@ -78,7 +78,7 @@ class Writer:
 
 def _explained(error: Exception) -> Exception:
     """Return an error that says no more than a rater may know; the cause goes with it."""
-    if isinstance(error, StorageError):
+    if isinstance(error, MedacuityError):
         return error
     failure = StorageError("the answer could not be stored; it will be sent again")
     failure.__cause__ = error
