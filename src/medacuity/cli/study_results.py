@@ -10,7 +10,7 @@ from medacuity.cli.talk import say, show_json
 from medacuity.errors import UsageError
 
 Output = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder for the report, new or empty.")
+    Path | None, typer.Option("--output", "-o", help="Folder for the report, new or empty.")
 ]
 Metrics = Annotated[
     Path | None,

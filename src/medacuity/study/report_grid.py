@@ -95,7 +95,8 @@ def grid_of(ratings: Ratings, question: str) -> Grid:
     for r in mine:
         place = rows[r.stimulus], columns[r.rater], r.repeat
         layers[place], seconds[place] = r.score, r.seconds
-    reference = methods.index(ratings.reference) if ratings.reference in methods else -1
+    named = bool(ratings.reference) and ratings.reference in methods
+    reference = methods.index(ratings.reference) if named else -1
     return Grid(
         question, ratings.scale_of(question), stimuli, raters, methods, cases, method, case,
         layers, seconds[:, :, 0], reference,
