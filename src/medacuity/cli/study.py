@@ -7,10 +7,12 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from medacuity.cli.study_demo import demo
 from medacuity.cli.talk import bars, say, show_json
 from medacuity.errors import UsageError
 
 app = typer.Typer(help="Rating studies: create, serve, report.", no_args_is_help=True)
+app.command()(demo)
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the study.")]
 Database = Annotated[
