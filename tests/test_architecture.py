@@ -77,6 +77,7 @@ INSIDE_TRAINING = [
     {"contrasts"},
     {"learners"},
     {"pairs"},
+    {"lessons"},
     {"fit", "watch", "trend", "vitals"},
     {"doctor", "figures", "board"},
     {"cures"},

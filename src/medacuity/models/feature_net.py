@@ -55,7 +55,7 @@ class FeatureNet(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         at_least(1, channels=channels, blocks=len(widths))
-        self.dims = dims
+        self.dims, self.widths = dims, tuple(widths)
         self.convolutions = nn.ModuleDict()
         before = channels
         for block, width in enumerate(widths, 1):

@@ -17,7 +17,7 @@ SHOWN = 36  # pictures of a sheet
 
 WORDS = {
     "gain_db": "{:+.2f} dB over cubic", "mae": "error {:.4f}", "ssim": "SSIM {:.3f}",
-    "diversity": "diversity {:.2f}",
+    "diversity": "diversity {:.2f}", "order": "{:.1%} in order",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from medacuity.training.recipes.contrasts import RECIPES as CONTRASTS
 from medacuity.training.recipes.family import RECIPES as FAMILY
+from medacuity.training.recipes.features import RECIPES as FEATURES
 from medacuity.training.recipes.gan import RECIPES as GAN
 from medacuity.training.recipes.mri import RECIPES as MRI
 from medacuity.training.recipes.photo import RECIPES as PHOTO
@@ -15,7 +16,7 @@ from medacuity.training.recipes.recipe import (
 from medacuity.training.recipes.srgan import RECIPES as SRGAN
 
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (*MRI, *FAMILY, *PHOTO, *SRGAN, *CONTRASTS, *GAN)
+    recipe.name: recipe for recipe in (*MRI, *FAMILY, *PHOTO, *SRGAN, *CONTRASTS, *GAN, *FEATURES)
 }
 """What ``medacuity train NAME`` knows."""
 
