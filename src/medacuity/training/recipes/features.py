@@ -85,10 +85,10 @@ RECIPES = [
     Perception(
         name="features-mri-2d",
         model=partial(FeatureNet, dims=2, channels=1, widths=(32, 64, 96, 128)),
-        learner=partial(Perceiving, kinds=len(HARM), descent=adam(1e-3)),
+        learner=partial(Perceiving, kinds=len(HARM), descent=adam(6e-4, warm_up=300, longest=5.0)),
         patch=(64, 64),
         batch=12,
-        steps=4_000,
+        steps=3_000,
         variants=3,
         seed=1,
         task="features of MRI slices, to compare images by what they look like",
