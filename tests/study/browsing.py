@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -140,10 +141,12 @@ def study_site(
 
 
 def free_port() -> int:
-    """Return a port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody uses now, nor will use by chance while the server is down."""
+    while True:
+        port = random.randrange(20_000, 32_000)  # below the ports that outgoing connections take
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @pytest.fixture(scope="session")
@@ -218,3 +221,43 @@ class Desk:
         foreign = [url for url in self.requests
                    if not url.startswith((self.site.address, "data:", "blob:"))]  # fmt: skip
         assert not foreign, foreign
+
+
+def contrasts(page: object) -> dict[str, float]:
+    """Return the contrast ratio (WCAG 2.2) of every visible piece of text on a page."""
+    return page.evaluate(CONTRASTS)
+
+
+CONTRASTS = """() => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const over = (top, under) => {
+    const share = top[3] ?? 1;
+    return [0, 1, 2].map((i) => top[i] * share + under[i] * (1 - share));
+  };
+  const ground = (element) => {
+    const layers = [];
+    for (let at = element; at; at = at.parentElement) {
+      layers.push(numbers(getComputedStyle(at).backgroundColor));
+      if ((layers.at(-1)[3] ?? 1) === 1) break;
+    }
+    return layers.reduceRight((under, layer) => over(layer, under), [0, 0, 0]);
+  };
+  const luminance = (colour) => {
+    const [red, green, blue] = colour.map((level) => {
+      const part = level / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const found = {};
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const element = node.parentElement;
+    if (!node.data.trim() || !element.checkVisibility({ visibilityProperty: true })) continue;
+    const under = ground(element);
+    const ink = over(numbers(getComputedStyle(element).color), under);
+    const [light, dark] = [luminance(ink), luminance(under)].sort((a, b) => b - a);
+    found[`${location.pathname} ${node.data.trim()}`] = (light + 0.05) / (dark + 0.05);
+  }
+  return found;
+}"""

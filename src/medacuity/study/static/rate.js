@@ -34,7 +34,7 @@ class Rating {
   /** Send what was left over, greet, and begin where the rater stopped. */
   async run() {
     const running = this.sender.run();
-    if ((await this.sender.outbox.waiting()).length) {
+    if (!(await this.sender.isEmpty())) {
       cover({ heading: "One moment", text: "Sending the answers of your last visit." });
       await this.sender.emptied();
     }
@@ -117,6 +117,7 @@ class Rating {
   }
 
   async #keep(event, position) {
+    this.waiting = (this.waiting ?? 0) + 1; // until the sender says how many
     try {
       await this.sender.keep(event, position);
     } catch {
@@ -221,7 +222,7 @@ class Rating {
   async #finish() {
     this.busy = false;
     const thanks = { heading: "Thank you", ramp: false, undo: () => this.undo() };
-    if (this.waiting) {
+    if (!(await this.sender.isEmpty())) {
       cover({ ...thanks, text: "Your last answers are being saved. Please keep this page open." });
       await this.sender.emptied();
     }

@@ -42,9 +42,14 @@ export class Sender {
     }
   }
 
+  /** Whether everything is confirmed. */
+  async isEmpty() {
+    return (await this.outbox.waiting()).length === 0;
+  }
+
   /** Wait until everything is confirmed. */
   async emptied() {
-    while ((await this.outbox.waiting()).length > 0) await pause(100);
+    while (!(await this.isEmpty())) await pause(100);
   }
 
   async #send(waiting) {

@@ -3,6 +3,7 @@
 import { drawGreys } from "./greys.js";
 
 const ZOOM = { least: 0.5, most: 16 };
+const SIDES = { A: "Ant", P: "Post", S: "Sup", I: "Inf" }; // panels are called A and B, too
 
 /** Shows images; knows nothing of questions, files or the network. */
 export class Stage {
@@ -139,7 +140,7 @@ export class Stage {
     if (left) {
       const side = document.createElement("span");
       side.className = "side";
-      side.textContent = left;
+      side.textContent = SIDES[left] ?? left;
       figure.append(side);
     }
     return { label, image, canvas, figure, greys: document.createElement("canvas") };
