@@ -26,7 +26,7 @@ from medacuity.study.design import (
     Viewer,
     to_json,
 )
-from medacuity.study.render import Look, as_seen, render
+from medacuity.study.render import Look, as_seen, is_picture, render
 from medacuity.study.scales import Panels, items_for, way_of
 from medacuity.volume import Volume
 
@@ -167,13 +167,19 @@ def _scans(folder: Path) -> dict[str, Path]:
 
 
 def _versions(wanted: Wanted) -> dict[str, Path]:
+    least = 2 if way_of(wanted.scale).panels is Panels.PAIR else 1
+    anchors = {ORIGINAL: wanted.original, NEAREST: wanted.nearest}
+    given = {name: Path(folder) for name, folder in anchors.items() if folder is not None}
+    if not wanted.methods or len(wanted.methods) + len(given) < least:
+        raise UsageError(
+            f"{wanted.scale} needs {'two versions' if least == 2 else 'a method'} at least; name "
+            "each as --method NAME=FOLDER"
+        )
     for name in wanted.methods:
         if not 0 < len(name) <= LONGEST_NAME or not name.isprintable() or name != name.strip():
             raise UsageError(f"a method has a name of 1 to {LONGEST_NAME} letters, got {name!r}")
         if name in (ORIGINAL, NEAREST):
             raise UsageError(f"{name} is the name of an anchor; give it as --{name} FOLDER")
-    anchors = {ORIGINAL: wanted.original, NEAREST: wanted.nearest}
-    given = {name: Path(folder) for name, folder in anchors.items() if folder is not None}
     return {**{name: Path(folder) for name, folder in wanted.methods.items()}, **given}
 
 
@@ -181,11 +187,6 @@ def _check_wishes(wanted: Wanted, cases: int) -> None:
     """Refuse what cannot be rated, before anything is rendered."""
     panels = way_of(wanted.scale).panels
     versions = len(_versions(wanted))
-    if not wanted.methods or (panels is Panels.PAIR and versions < 2):
-        raise UsageError(
-            f"{wanted.scale} compares {'two versions or more' if wanted.methods else 'methods'}; "
-            "name each as --method NAME=FOLDER"
-        )
     if wanted.original is None and wanted.scale in ("dcr", "acr-hr"):
         raise UsageError(f"{wanted.scale} needs the reference; name it as --original FOLDER")
     if not 0 <= wanted.training < cases:
@@ -249,9 +250,12 @@ def enlarged(volume: Volume, like: Volume) -> Volume:
 
     from medacuity.resize import nearest, resize
 
-    seen, size = as_seen(volume), as_seen(like).shape
+    seen, grid = as_seen(volume), as_seen(like)
     x = torch.from_numpy(seen.array.astype("float32"))
-    return seen.resampled(resize(x, size, nearest).numpy())
+    array = resize(x, grid.shape, nearest).numpy()
+    if is_picture(volume) and is_picture(like):  # pictures have no place: they are as large
+        return grid.with_array(array)
+    return seen.resampled(array)
 
 
 def _written(

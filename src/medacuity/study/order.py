@@ -5,14 +5,14 @@ another treatment (a version, or a pair of versions). Which one is said by a row
 square: over its rows every treatment stands equally often in every round, and follows every
 other equally often. Neighbouring cases have neighbouring rows, and so have neighbouring raters;
 so a study that ends early, or shows only some rounds, is balanced too. Within a round the
-treatments take turns, again in the order of a row, and cases are drawn at random from those that
+treatments take turns, again in the order of rows, and cases are drawn at random from those that
 were not just seen.
 
 Williams, "Experimental designs balanced for the estimation of residual effects of treatments",
 Australian Journal of Scientific Research A 2 (1949).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from itertools import combinations
 from random import Random
@@ -83,46 +83,74 @@ def williams(n: int) -> list[tuple[int, ...]]:
 def _rated(study: Study, number: int, rng: Random) -> list[Trial]:
     done = treatments(study)
     rows = williams(len(done))
+    squares = len(rows) // len(done)  # of an odd number, one half of the raters has each
     cases = list(study.cases)
     Random(f"{study.seed}/cases").shuffle(cases)
+    turns = Turns(rows, rng)
     seen: list[str] = []
     found = []
-    for turn in range(study.rounds or len(done)):
+    for round_ in range(study.rounds or len(done)):
         left: dict[int, list[str]] = {}
         for place, case in enumerate(cases):
-            left.setdefault(rows[(number + place) % len(rows)][turn], []).append(case)
-        for case, which in _round(left, rows[(number + turn) % len(rows)], seen, rng):
+            row = rows[(number + squares * place) % len(rows)]
+            left.setdefault(row[round_], []).append(case)
+        for case, which in _round(left, turns, seen, rng):
             mirrored = _mirrored(study, case, which) != bool(number % 2)
             found.append(Trial(Kind.RATING, shown(study, case, done[which], mirrored=mirrored)))
     return found
 
 
+class Turns:
+    """Whose turn it is: one row of a square after the other, drawn so that they join well.
+
+    Args:
+        rows: Of a Williams square.
+        rng: Draws the rows.
+    """
+
+    def __init__(self, rows: Sequence[tuple[int, ...]], rng: Random) -> None:
+        self.rows, self.rng = rows, rng
+        self.waiting: list[int] = []
+        self.drawn: list[tuple[int, ...]] = []
+        self.last = -1
+
+    def take(self, possible: Sequence[int]) -> int:
+        """Return which of the possible treatments is next, the last one only if it must be."""
+        others = [which for which in possible if which != self.last] or list(possible)
+        while not set(others) & set(self.waiting):
+            self.waiting += self._next_row()
+        self.last = next(which for which in self.waiting if which in others)
+        self.waiting.remove(self.last)
+        return self.last
+
+    def _next_row(self) -> tuple[int, ...]:
+        """Draw a row; none comes again before all have come."""
+        if not self.drawn:
+            self.drawn = self.rng.sample(self.rows, len(self.rows))
+        row = next((row for row in self.drawn if row[0] != self.last), self.drawn[0])
+        self.drawn.remove(row)
+        return row
+
+
 def _round(
-    left: dict[int, list[str]], turns: Sequence[int], seen: list[str], rng: Random
-) -> list[tuple[str, int]]:
-    """Return each case of a round with its treatment; treatments take turns."""
-    found = []
-    turns = [which for which in turns if which in left]
-    total = sum(map(len, left.values()))
-    apart = min(APART, total - 1)
+    left: dict[int, list[str]], turns: Turns, seen: list[str], rng: Random
+) -> Iterator[tuple[str, int]]:
+    """Yield each case of a round with its treatment; treatments take turns."""
+    apart = min(APART, sum(map(len, left.values())) - 1)
     while left:
-        recent = set(seen[-apart:]) if apart else set()
-        fresh = {w: [c for c in left[w] if c not in recent] for w in turns if w in left}
-        which = next((w for w, cases in fresh.items() if cases), None)
-        if which is None:
-            waiting = [each for cases in left.values() for each in cases]
-            case = max(waiting, key=seen[::-1].index)
-            which = next(w for w, cases in left.items() if case in cases)
-        else:
-            case = rng.choice(fresh[which])
+        recent = seen[-apart:] if apart else []
+        fresh = {w: [c for c in cases if c not in recent] for w, cases in left.items()}
+        fresh = {which: cases for which, cases in fresh.items() if cases}
+        if not fresh:  # the one seen longest ago
+            oldest = max((c for cases in left.values() for c in cases), key=seen[::-1].index)
+            fresh = {which: [oldest] for which, cases in left.items() if oldest in cases}
+        which = turns.take(list(fresh))
+        case = rng.choice(fresh[which])
         left[which].remove(case)
         if not left[which]:
             del left[which]
-        at = turns.index(which) + 1
-        turns = [*turns[at:], *turns[:at]]
         seen.append(case)
-        found.append((case, which))
-    return found
+        yield case, which
 
 
 def _mirrored(study: Study, case: str, which: int) -> bool:

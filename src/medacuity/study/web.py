@@ -79,6 +79,7 @@ def create_app(
         },
         lifespan=life,
     )
+    app.router.redirect_slashes = False
     app.state.service = served
     app.state.tls = bool(address and address.startswith("https://"))
     app.state.pages = Limit(PAGES_A_SECOND, PAGES_AT_ONCE)
