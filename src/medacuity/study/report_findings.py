@@ -110,7 +110,7 @@ def find(
     """
     notes: list[str] = []
     scores = mos(grid.first)
-    recovery = attempt(lambda: recover(grid.layers), notes)
+    recovery = attempt(lambda: _recovered(grid, notes), notes)
     model = attempt(lambda: fit_mixed(*grid.long()), notes)
     raters = rater_findings(grid, recovery, checks)
     kept = np.array([not rater.flags for rater in raters], dtype=np.bool_)
@@ -144,6 +144,19 @@ def flat(values: Array) -> Estimate:
     """Return the mean of all numbers of a table with Student's interval over them."""
     known = values[np.isfinite(values)]
     return mos(known[None, :])[0] if known.size else UNKNOWN
+
+
+def _recovered(grid: Grid, notes: list[str]) -> Recovery:
+    """Return what P.910 recovers; where that follows one rater alone, only the bias is taken."""
+    found = recover(grid.layers)
+    if not found.collapsed:
+        return found
+    alone = grid.raters[int(np.argmin(found.inconsistency))]
+    notes.append(
+        f"With so few ratings ITU-T P.910 would follow {alone} alone: recovered qualities are free "
+        "of bias, but raters count alike."
+    )
+    return recover(grid.layers, weighted=False)
 
 
 def _method(

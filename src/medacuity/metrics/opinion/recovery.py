@@ -15,6 +15,9 @@ CLOSE = 1e-8
 TINY = 1e-8
 """Added to variances, so that a rater without any inconsistency does not get infinite weight."""
 
+ALONE = 0.9
+"""Whose weight is more than this part of all decides alone."""
+
 
 @dataclass(frozen=True)
 class Recovery:
@@ -29,6 +32,7 @@ class Recovery:
             inconsistencies; smaller, and the same for all stimuli that all raters saw.
         seen: How many scores each rater gave.
         rounds: How many rounds it took.
+        largest: The largest share of the weight that one rater got.
     """
 
     quality: Array
@@ -38,6 +42,17 @@ class Recovery:
     shared_error: Array
     seen: Array
     rounds: int
+    largest: float
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether one rater decides alone: the likelihood then has no maximum, and says nothing.
+
+        Who is followed exactly has no inconsistency left, and so gets all the weight. With three
+        raters that is the rule, with eight and eighty stimuli it does not happen; see
+        ``benchmarks/opinion.py``.
+        """
+        return self.largest > ALONE
 
     def quality_interval(self, *, level: float = 0.95) -> tuple[Array, Array]:
         """Return the ends of the maximum-likelihood intervals of the qualities."""
@@ -56,7 +71,7 @@ class Recovery:
         return low * self.inconsistency, high * self.inconsistency
 
 
-def recover(scores: Array) -> Recovery:
+def recover(scores: Array, *, weighted: bool = True) -> Recovery:
     """Return the quality of each stimulus, free of its raters' bias, weighted by their care.
 
     A score is taken as ``quality + bias + inconsistency * noise``. Qualities, biases and
@@ -69,6 +84,8 @@ def recover(scores: Array) -> Recovery:
     Args:
         scores: One row per stimulus, one column per rater and, if raters saw stimuli again, one
             layer per repetition; NaN where missing.
+        weighted: Weigh raters by their care, as published. Without, all count alike and only the
+            bias is taken out: what is left to do where the weighted solution ``collapsed``.
 
     Shape:
         ``(stimuli, raters)`` or ``(stimuli, raters, repetitions)``.
@@ -90,16 +107,19 @@ def recover(scores: Array) -> Recovery:
         rounds, before = rounds + 1, quality
         left = np.where(known, table - quality[:, None, None] - bias[:, None], np.nan)
         by_rater, by_stimulus = np.nanstd(left, axis=(0, 2)), np.nanstd(left, axis=(1, 2))
-        weight = 1 / (by_rater**2 + TINY)
+        weight = 1 / (by_rater**2 + TINY) if weighted else np.ones(table.shape[1])
         quality = _mean(table - bias[:, None], known * weight[:, None], axes=(1, 2))
         bias = _mean(table - quality[:, None, None], known, axes=(0, 2))
         change = float(np.linalg.norm(quality - before))
     shift = bias.mean()
     with np.errstate(divide="ignore"):
         error = by_stimulus / np.sqrt(known.sum(axis=(1, 2)))
-        shared = 1 / np.sqrt((known * weight[:, None]).sum(axis=(1, 2)))
+        shares = known * weight[:, None]
+        spread = (shares**2 * by_rater[:, None] ** 2).sum(axis=(1, 2))
+        shared = np.sqrt(spread) / shares.sum(axis=(1, 2))
     seen = known.sum(axis=(0, 2)).astype(np.float64)
-    return Recovery(quality + shift, error, bias - shift, by_rater, shared, seen, rounds)
+    largest = float(weight.max() / weight.sum())
+    return Recovery(quality + shift, error, bias - shift, by_rater, shared, seen, rounds, largest)
 
 
 def without_bias(scores: Array) -> Array:
