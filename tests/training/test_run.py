@@ -87,7 +87,8 @@ def whole(home) -> Path:
 def test_what_a_run_leaves_behind(whole):
     names = {path.name for path in whole.iterdir()}
     assert names == {
-        "run.json", "metrics.csv", "validation.png", "checkpoints", "tiny.safetensors",
+        "run.json", "metrics.csv", "validation.png", "losses.png", "samples.png", "samples",
+        "tensorboard", "checkpoints", "tiny.safetensors",
     }  # fmt: skip
     steps = [path.name for path in sorted((whole / "checkpoints").iterdir())]
     assert steps == ["step-00000003", "step-00000006", "step-00000008"]
@@ -221,7 +222,10 @@ def test_a_run_of_nothing_finite_stops_and_writes_no_weights(home, tmp_path, mon
     hopeless = replace(recipe, steps=40)
     hopeless.learner.keywords["objective"] = partial(paired, loss=broken)
     monkeypatch.setitem(RECIPES, "tiny", hopeless)
-    with pytest.raises(SafetyGate):
+    with (
+        pytest.warns(UserWarning, match="8 steps in a row; back to step 0"),
+        pytest.raises(SafetyGate, match="3 cures did not help"),
+    ):
         start_run(tmp_path / "run", settings(home, hopeless, save_every=100), quiet)
     assert not (tmp_path / "run/tiny.safetensors").exists()
 

@@ -33,7 +33,7 @@ class Board:
 
     def __init__(self, folder: Path, *, done: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        older = sorted(folder.glob("events.out.tfevents.[0-9]*"))
+        older = sorted(folder.glob("events.out.tfevents." + 6 * "[0-9]"))
         for path in older:
             _cut(path, done)
         number = int(older[-1].suffix[1:]) + 1 if older else 1

@@ -14,7 +14,6 @@ from typing import Any
 from medacuity.atomic import atomic_write
 from medacuity.errors import MalformedInput, SafetyGate
 from medacuity.training.doctor import Finding
-from medacuity.training.fit import Learner
 from medacuity.training.snapshots import drop_snapshots, healthy_steps
 
 CURES = 3  # then the trouble is not the rate
@@ -35,7 +34,8 @@ class Cure:
         found = f"step {self.finding.step}: {self.finding.sentence}"
         if self.back_to is None:
             return found
-        rates = "the critic's rate" if self.finding.critic_only else "the rates"
+        slows = self.finding.slows
+        rates = "the rates" if slows == "both" else f"the {slows}'s rate"
         return f"{found}; back to step {self.back_to} with {self.slower:g} of {rates}"
 
 
@@ -54,7 +54,7 @@ def read_cures(folder: Path) -> list[Cure]:
 
 
 def prescribe(folder: Path, finding: Finding) -> Cure:
-    """Write down a finding and what is to be done about it; `treat` does it.
+    """Write down a finding and what is to be done about it; going on does it.
 
     The run goes back to the newest healthy checkpoint; if that is where it went back to the last
     time, to the one before: it was not as healthy as it looked. Without any, to its beginning.
@@ -62,7 +62,7 @@ def prescribe(folder: Path, finding: Finding) -> Cure:
     Raises:
         SafetyGate: It was treated three times already.
     """
-    cures = [cure for cure in read_cures(folder) if cure.back_to is not None]
+    cures = carried_out(read_cures(folder))
     steps = [0, *healthy_steps(folder / "checkpoints")]
     if cures and steps[-1] == cures[-1].back_to:
         steps = steps[:-1] or [0]
@@ -77,21 +77,15 @@ def prescribe(folder: Path, finding: Finding) -> Cure:
     return cure
 
 
-def treat(folder: Path, learner: Learner | None = None, *, behind: int) -> int:
-    """Do what the record says and a checkpoint does not know yet; return how many cures there are.
+def settle(folder: Path) -> None:
+    """Remove the checkpoints that are younger than the health a cure went back to."""
+    for number, cure in enumerate(carried_out(read_cures(folder)), 1):
+        drop_snapshots(folder / "checkpoints", after=cure.back_to or 0, cures=number)
 
-    Args:
-        folder: Of the run.
-        learner: Whose rates are lowered; None: only the checkpoints that are too young go.
-        behind: Cures that the state of the learner has behind it.
-    """
-    cures = [cure for cure in read_cures(folder) if cure.back_to is not None]
-    for cure in cures[behind:]:
-        if learner is None:
-            drop_snapshots(folder / "checkpoints", after=cure.back_to or 0)
-        else:
-            learner.slow(cure.slower, critic_only=cure.finding.critic_only)
-    return len(cures)
+
+def carried_out(cures: list[Cure]) -> list[Cure]:
+    """Return those after which the run went on."""
+    return [cure for cure in cures if cure.back_to is not None]
 
 
 def on_card(cures: list[Cure]) -> list[dict[str, Any]]:

@@ -6,13 +6,15 @@ real images, as losses of different learners have no unit in common.
 """
 
 from collections import Counter
+from copy import deepcopy
 from dataclasses import dataclass
-from math import nan
+from math import isfinite, nan
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from medacuity.training.learners.descent import Sides
 from medacuity.training.trend import Trend
 from medacuity.training.vitals import distinct, ripple, spread
 
@@ -28,10 +30,10 @@ ALIKE = 0.1  # of the diversity of real images; healthy generators were above 0.
 CHECKERED = 0.05  # of the contrast of real images: where a grid begins to be seen
 CHECKERED_TOO = 3.0  # times the grid that real images have themselves
 WILD = 5.0  # times the contrast of real images
-FIRST_LOOKS = 4  # before them a generator that was never well may just have begun
-FIRST_STEPS = 500
+FIRST_STEPS = 1000  # before them a generator that was never well may just have begun
+FIRST_LOOKS = 4  # that it must be no better than three looks before, to be given up
 SECOND_OPINION = 2  # looks in a row
-STATE = ("broken", "surest", "looks", "once_well", "seen")
+STATE = ("broken", "surest", "past", "once_well", "seen")
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class Finding:
     seen: float
     limit: float
     sentence: str
-    critic_only: bool = False
-    """Whether only the critic's rates should fall."""
+    slows: Sides = "both"
+    """Whose rates should fall."""
 
 
 class Doctor:
@@ -62,7 +64,7 @@ class Doctor:
         self.signs: Counter[str] = Counter()
         self.broken = 0.0  # share of the steps lately that were not finite
         self.surest: list[float] = []  # accuracies of the critic lately
-        self.looks = 0
+        self.past: dict[str, list[float]] = {}  # what the last looks saw, by kind
         self.once_well: list[str] = []
         self.seen: dict[str, float] = {}
 
@@ -117,7 +119,7 @@ class Doctor:
         return Finding(
             "beaten", step, gradient.level, limit,
             f"the critic is always right and the generator's gradient of {gradient.level:.3g} "
-            f"is below {limit:.3g}: it learns nothing", critic_only=True,
+            f"is below {limit:.3g}: it learns nothing", slows="critic",
         )  # fmt: skip
 
     def look(
@@ -134,7 +136,6 @@ class Doctor:
         if not bool(torch.isfinite(samples).all()):
             self.signs["samples"] += 1
             return Finding("not finite", step, 1, 0, "generated images are not finite")
-        self.looks += 1
         contrast = max(spread(real), 1e-6)
         self.seen = {
             "distinct": distinct(samples, real) if len(samples) > 1 else nan,
@@ -152,8 +153,8 @@ class Doctor:
         return [
             Finding(
                 "collapse", step, seen["distinct"], ALIKE,
-                f"samples are alike: they differ by {seen['diversity']:.2g} of what real images "
-                f"do, and not by {ALIKE} at least",
+                f"samples are alike: they differ by {seen['distinct']:.2g} of what real images "
+                f"do, and not by {ALIKE} at least", "generator",
             ),
             Finding(
                 "checkerboard", step, seen["ripple"], grid,
@@ -167,15 +168,17 @@ class Doctor:
         ]  # fmt: skip
 
     def _stands(self, judged: Finding, last: bool) -> bool:
-        """Tell whether it is bad, again, and not how every generator begins."""
+        """Tell whether it is bad, again, and not merely how a generator begins."""
         kind = f"look: {judged.kind}"
+        past = self.past[kind] = [*self.past.get(kind, [])[-3:], judged.seen]
         low = judged.kind == "collapse"
         bad = judged.seen < judged.limit if low else judged.seen > judged.limit
         again = self._lasts(kind, bad) >= (1 if last else SECOND_OPINION)
-        if not bad and kind not in self.once_well and judged.seen == judged.seen:
+        if not bad and kind not in self.once_well and isfinite(judged.seen):
             self.once_well.append(kind)
-        begun = self.looks >= FIRST_LOOKS and judged.step >= FIRST_STEPS
-        return bad and again and (begun or kind in self.once_well)
+        begun = judged.step >= FIRST_STEPS and len(past) >= FIRST_LOOKS
+        better = past[-1] > 1.1 * past[0] if low else past[-1] < 0.9 * past[0]
+        return bad and again and (kind in self.once_well or (begun and not better))
 
     def _lasts(self, sign: str, bad: bool) -> int:
         """Count for how long, without a break, a sign has been seen."""
@@ -185,12 +188,12 @@ class Doctor:
     def state_dict(self) -> dict[str, Any]:
         """Return everything the next judgement depends on."""
         trends = {name: trend.state_dict() for name, trend in self.trends.items()}
-        return {name: vars(self)[name] for name in STATE} | {
-            "trends": trends, "signs": dict(self.signs),
-        }  # fmt: skip
+        state = {name: vars(self)[name] for name in STATE}
+        return deepcopy(state | {"trends": trends, "signs": dict(self.signs)})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
+        state = deepcopy(state)
         for name in STATE:
             setattr(self, name, state[name])
         for name, trend in self.trends.items():

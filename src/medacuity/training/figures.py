@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from medacuity.atomic import atomic_write
+from medacuity.training.watch import WORDS
 
 SHOWN = 8  # images beside each other, and rows of them above each other
 LARGEST = 128  # voxels per axis of a shown image; larger ones are thinned out
@@ -36,10 +37,11 @@ def losses(rows: Sequence[Row], *, title: str, marks: Mapping[int, str] | None =
         title: Above all.
         marks: What is worth a vertical line, by step: findings.
     """
-    parts = [n for n in (rows[-1] if rows else {}) if n not in WELL_KNOWN and not n.endswith("_db")]
+    parts = [name for name in (rows[-1] if rows else {}) if name not in WELL_KNOWN | set(WORDS)]
     panels = {
         "losses": ["loss", "critic_loss"], "their parts": parts,
         "gradients": ["gradient", "critic_gradient"], "rates": ["rate", "critic_rate"],
+        "of cases not learned from": list(WORDS),
     }  # fmt: skip
     return _panels(rows, panels, title, marks or {}, steep=("gradients",))
 
@@ -68,16 +70,14 @@ def _panels(
     ):
         _curves(axes, rows, curves)
         axes.set_title(name, fontsize=10)
-        if name in steep:
+        if name in steep and any(_number(row, n) > 0 for row in rows for n in curves):
             axes.set_yscale("log", nonpositive="mask")
         for step in marks:
             axes.axvline(step, color="crimson", linestyle=":", linewidth=1)
     if marks:
         figure.supxlabel("found: " + "; ".join(f"{n} {what}" for n, what in marks.items()),
                          fontsize=8, color="crimson")  # fmt: skip
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=80)
-    return file.getvalue()
+    return _png(figure)
 
 
 def _curves(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
@@ -113,7 +113,9 @@ def strip(images: Tensor, *, high: float = 1.0) -> bytes:
     planes = [_plane(image[0].detach().float().cpu(), high) for image in images[:SHOWN]]
     gap = np.full((planes[0].shape[0], 2), 255, np.uint8)
     pieces = [piece for plane in planes for piece in (plane, gap)][:-1]
-    return _png(np.concatenate(pieces, 1))
+    file = io.BytesIO()
+    Image.fromarray(np.concatenate(pieces, 1)).save(file, "PNG")
+    return file.getvalue()
 
 
 def _plane(x: Tensor, high: float) -> NDArray[np.uint8]:
@@ -135,6 +137,7 @@ class Film:
     def __init__(self, folder: Path, *, done: int) -> None:
         self.folder = folder
         self.strips = folder / "samples"
+        self.last: bytes | None = None
         for path in self.strips.glob("step-*.png"):
             if int(path.stem.removeprefix("step-")) > done:
                 path.unlink()
@@ -156,6 +159,7 @@ class Film:
                 file.write(data)
         with atomic_write(self.folder / "samples.png") as file:
             file.write(self._all())
+        self.last = png
         return png
 
     def _all(self) -> bytes:
@@ -172,9 +176,7 @@ class Film:
             axes.set_ylabel(name, fontsize=10)
             axes.set_xticks([])
             axes.set_yticks([])
-        file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=80)
-        return file.getvalue()
+        return _png(figure)
 
 
 def _opened(path: Path) -> NDArray[np.uint8]:
@@ -182,7 +184,7 @@ def _opened(path: Path) -> NDArray[np.uint8]:
         return np.asarray(image)
 
 
-def _png(array: NDArray[np.uint8]) -> bytes:
+def _png(figure: Figure) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(array)).save(file, "PNG", optimize=True)
+    figure.savefig(file, format="png", dpi=80)
     return file.getvalue()

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from torch import nn
 
 from medacuity.errors import SafetyGate
+from medacuity.training.learners.descent import Sides
 
 PATIENCE = 10  # non-finite steps in a row before a run is stopped
 
@@ -22,8 +23,8 @@ class Learner(Protocol):
     def step(self, batch: Any) -> dict[str, float]:
         """Learn from one batch; return what to log."""
 
-    def slow(self, by: float, *, critic_only: bool) -> None:
-        """Multiply all rates from here on, or only those of a critic."""
+    def slow(self, by: float, *, sides: Sides) -> None:
+        """Multiply the rates from here on."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything the next step depends on."""

@@ -1,11 +1,11 @@
 """One run: recipe + arrays + fit + checkpoints + logs; and how it goes on after a power cut."""
 
-import csv
-import io
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,9 +19,13 @@ from medacuity.checkpoint import Card, load_weights, rule_as_json, save_weights
 from medacuity.errors import MalformedInput, StorageError, UsageError
 from medacuity.models import AcuityNet
 from medacuity.nd import LAYOUTS, channels_last
+from medacuity.training.cures import carried_out, on_card, prescribe, read_cures, settle
+from medacuity.training.doctor import Finding
 from medacuity.training.fit import Learner, fit
+from medacuity.training.journal import Journal
+from medacuity.training.learners.supervised import everywhere
 from medacuity.training.recipes import RECIPES, Batches, Recipe
-from medacuity.training.snapshots import newest_snapshot, save_snapshot
+from medacuity.training.snapshots import newest_snapshot
 from medacuity.training.watch import Look
 
 LONGEST_WAIT = timedelta(hours=12)  # of processes for the one that prepares the scans
@@ -84,100 +88,129 @@ def read_run(folder: Path) -> Settings:
     return settings
 
 
+class _Ill(Exception):
+    """A run must not go on as it is; the first process knows why."""
+
+    def __init__(self, finding: Finding | None) -> None:
+        super().__init__()
+        self.finding = finding
+
+
 def resume_run(folder: Path, talk: Talk) -> Path:
-    """Go on from the newest sound checkpoint, bit for bit as if never stopped."""
+    """Go on from the newest sound checkpoint, bit for bit as if never stopped.
+
+    Raises:
+        SafetyGate: The run fell ill, and cures did not help.
+    """
+    while True:
+        try:
+            return _go_on(folder, talk)
+        except _Ill as ill:
+            if ill.finding:
+                warnings.warn(str(prescribe(folder, ill.finding)), stacklevel=2)
+
+
+def _go_on(folder: Path, talk: Talk) -> Path:
     settings = read_run(folder)
     rank, processes = join_processes()
-    device = settings.device
-    if device == "cuda":  # the loader's thread would otherwise take the first one
-        device = f"cuda:{torch.cuda.current_device()}"
-    settings = replace(settings, arrays=str(folder / settings.arrays), device=device)
+    if rank == 0:
+        _sweep(folder)
+        settle(folder)
+    if processes > 1:
+        torch.distributed.barrier()
+    settings = replace(
+        settings, arrays=str(folder / settings.arrays), device=_device(settings.device)
+    )
     recipe = replace(
         RECIPES[settings.recipe], steps=settings.steps, batch=settings.batch, seed=settings.seed
     )
-    found = newest_snapshot(folder / "checkpoints")
-    learner = _build(recipe, settings, processes, start=None if found else settings.start)
-    done, state = found or (0, None)
-    if state:
-        learner.load_state_dict(state)
+    learner, done, state = _resumed(folder, recipe, settings, processes)
     batches = recipe.batches(Path(settings.arrays), "train", rank)
     settings = replace(settings, data=settings.data + _left_out(batches))
-    log = _Log(folder, recipe, settings, learner, talk, done, quiet=rank > 0)
-    fit(
-        learner, lambda step: moved(batches.batch(step, recipe.batch), settings.device),
-        steps=recipe.steps, start=done, report=log,
-    )  # fmt: skip
-    return log.finish()
+
+    def draw(step: int) -> Any:
+        return moved(batches.batch(step, recipe.batch), settings.device)
+
+    if rank > 0:
+        fit(learner, draw, steps=recipe.steps, start=done, report=lambda *_: _agree(settings))
+        return folder / f"{recipe.weights}.safetensors"
+    with closing(_journal(folder, recipe, settings, learner, done)) as journal:
+        journal.load_state_dict(state)
+
+        def report(step: int, logged: dict[str, float]) -> None:
+            _agree(settings, journal(step, logged))
+            talk(step, settings.steps, logged)
+
+        fit(learner, draw, steps=recipe.steps, start=done, report=report)
+        return _finish(folder, recipe, settings, journal)
 
 
-class _Log:
-    """Writes what a run leaves behind: metrics.csv, pictures, checkpoints, weights."""
+def _resumed(
+    folder: Path, recipe: Recipe, settings: Settings, processes: int
+) -> tuple[Learner, int, dict[str, Any]]:
+    """Return the learner as it was last saved, or as it begins; cured as the record says."""
+    found = newest_snapshot(folder / "checkpoints")
+    learner = _build(recipe, settings, processes, start=None if found else settings.start)
+    done, state = found or (0, {})
+    if state:
+        learner.load_state_dict(state)
+    behind = state.get("doctor", {}).get("cures", 0)
+    for cure in carried_out(read_cures(folder))[behind:]:
+        learner.slow(cure.slower, sides=cure.finding.slows)
+    return learner, done, state
 
-    def __init__(
-        self, folder: Path, recipe: Recipe, settings: Settings, learner: Learner, talk: Talk,
-        done: int, *, quiet: bool,
-    ) -> None:  # fmt: skip
-        self.folder, self.recipe, self.settings = folder, recipe, settings
-        self.learner, self.talk, self.quiet = learner, talk, quiet
-        if not quiet:
-            _sweep(folder)
-        self.rows = _rows_up_to(folder / "metrics.csv", done)
-        watched = recipe.batches(Path(settings.arrays), "validate", 0)
-        self.watched = [watched.batch(n, recipe.batch) for n in range(CHECKED)]
 
-    def __call__(self, step: int, logged: dict[str, float]) -> None:
-        settings, last = self.settings, step == self.settings.steps
-        if self.quiet:
-            return
-        due = step % settings.save_every == 0 or last
-        if due:
-            look = self.look(step)
-            logged |= look.numbers
-            with atomic_write(self.folder / "validation.png") as file:
-                file.write(look.picture)
-        if step % settings.log_every == 0 or due:
-            self.rows.append({"step": step} | logged)
-            _write_rows(self.folder / "metrics.csv", self.rows)
-        if due:
-            save_snapshot(self.folder / "checkpoints", step, self.learner.state_dict())
-        self.talk(step, settings.steps, logged)
+def _agree(settings: Settings, finding: Finding | None = None) -> None:
+    """Stop every process where the first has found something."""
+    if not everywhere(torch.tensor(finding is None, device=settings.device)):
+        raise _Ill(finding)
 
-    def look(self, step: int) -> Look:
+
+def _journal(
+    folder: Path, recipe: Recipe, settings: Settings, learner: Learner, done: int
+) -> Journal:
+    cases = recipe.batches(Path(settings.arrays), "validate", 0)
+    watched = [cases.batch(n, recipe.batch) for n in range(CHECKED)]
+
+    def look(step: int) -> Look:
         """Look at the first of the learner's networks, on cases it does not learn from."""
-        title = f"{self.recipe.name}, step {step}"
-        return self.recipe.look(self.learner.networks[0], self.watched, self.settings.device, title)
+        title = f"{recipe.name}, step {step}"
+        return recipe.look(learner.networks[0], watched, settings.device, title)
 
-    def finish(self) -> Path:
-        """Write the weights with their cards; return the first file."""
-        paths = [self.folder / f"{name}.safetensors" for name in self.recipe.made]
-        if not self.quiet:
-            numbers = self.look(self.settings.steps).numbers
-            for which, (path, network) in enumerate(zip(paths, self.learner.networks, strict=True)):
-                save_weights(path, network, self._card(which, numbers))
-        return paths[0]
+    every = settings.save_every, settings.log_every
+    return Journal(
+        folder, learner, look, name=recipe.name, steps=settings.steps, every=every, done=done
+    )
 
-    def _card(self, which: int, numbers: dict[str, float]) -> Card:
-        recipe, settings = self.recipe, self.settings
-        watched = {NOTED.get(name, f"validation_{name}"): round(value, 4)
-                   for name, value in numbers.items()}  # fmt: skip
-        return Card(
-            name=recipe.made[which],
-            network=recipe.model.func.__name__,
-            intensity=rule_as_json(recipe.intensity),
-            data=settings.data,
-            licence=settings.licence,
-            training={
-                "recipe": recipe.name, "steps": settings.steps, "batch": settings.batch,
-                "seed": settings.seed, "start": settings.start and Path(settings.start).stem,
-                "seconds": self._seconds(),
-            } | watched,
-            **recipe.card(which),
-        )  # fmt: skip
 
-    def _seconds(self) -> int:
-        """Return how long all steps took, by those that were logged."""
-        logged = [float(row["seconds"]) for row in self.rows]
-        return round(sum(logged) / len(logged) * self.settings.steps)
+def _finish(folder: Path, recipe: Recipe, settings: Settings, journal: Journal) -> Path:
+    """Write the weights with their cards; return the first file."""
+    paths = [folder / f"{name}.safetensors" for name in recipe.made]
+    numbers = journal.look(settings.steps).numbers
+    training = {
+        "recipe": recipe.name, "steps": settings.steps, "batch": settings.batch,
+        "seed": settings.seed, "start": settings.start and Path(settings.start).stem,
+        "seconds": journal.seconds(),
+    } | {
+        NOTED.get(name, f"validation_{name}"): round(value, 4) for name, value in numbers.items()
+    }  # fmt: skip
+    if journal.cures:
+        training["cures"] = on_card(journal.cures)
+    for which, (path, network) in enumerate(zip(paths, journal.learner.networks, strict=True)):
+        save_weights(path, network, _card(recipe, settings, which, training))
+    return paths[0]
+
+
+def _card(recipe: Recipe, settings: Settings, which: int, training: dict[str, Any]) -> Card:
+    return Card(
+        name=recipe.made[which],
+        network=recipe.model.func.__name__,
+        intensity=rule_as_json(recipe.intensity),
+        data=settings.data,
+        licence=settings.licence,
+        training=training,
+        **recipe.card(which),
+    )
 
 
 def _build(recipe: Recipe, settings: Settings, processes: int, *, start: str | None) -> Learner:
@@ -238,6 +271,11 @@ def join_processes() -> tuple[int, int]:
     return int(os.environ.get("RANK", "0")), processes
 
 
+def _device(name: str) -> str:
+    """Return the device of this process; the loader's thread would take the first one."""
+    return f"cuda:{torch.cuda.current_device()}" if name == "cuda" else name
+
+
 def _sweep(folder: Path) -> None:
     """Remove what a killed run was writing when it died."""
     for part in [*folder.glob(".*.part"), *(folder / "checkpoints").glob(".*.part")]:
@@ -245,20 +283,3 @@ def _sweep(folder: Path) -> None:
             shutil.rmtree(part)
         else:
             part.unlink()
-
-
-def _rows_up_to(path: Path, step: int) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return [dict(row) for row in csv.DictReader(file) if int(row["step"]) <= step]
-
-
-def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    text = io.StringIO()
-    columns = dict.fromkeys(name for row in rows for name in row)
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    with atomic_write(path) as file:
-        file.write(text.getvalue().encode())

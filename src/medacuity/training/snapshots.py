@@ -1,8 +1,9 @@
 """Checkpoints of a run: folders ``step-N`` with a manifest of hashes, renamed into place whole.
 
 There is no pointer to the newest: it is found by looking for the newest that is still what its
-manifest says. The manifest also says whether the run was healthy: a run that falls ill goes back
-to the last of those, and they are not let go for newer ones that are not.
+manifest says. The manifest also says whether the run was healthy, and how often it had been cured
+before: a run that falls ill goes back to the last healthy one, and those are not let go for newer
+ones that are not.
 """
 
 import hashlib
@@ -23,12 +24,16 @@ KEPT = 3  # newest checkpoints that stay on disk, and newest healthy ones
 TENSORS, NUMBERS, MANIFEST = "tensors.safetensors", "numbers.json", "manifest.json"
 
 
-def save_snapshot(folder: Path, step: int, state: dict[str, Any], *, healthy: bool = True) -> None:
+def save_snapshot(
+    folder: Path, step: int, state: dict[str, Any], *, healthy: bool = True, cures: int = 0
+) -> None:
     """Write the state of a run after ``step`` steps, and let the oldest go."""
     tensors, numbers = _flat(state)
     contents = {TENSORS: save(tensors), NUMBERS: json.dumps(numbers).encode()}
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
-    contents[MANIFEST] = json.dumps(hashes | {"healthy": healthy}, indent=1).encode()
+    contents[MANIFEST] = json.dumps(
+        hashes | {"healthy": healthy, "cures": cures}, indent=1
+    ).encode()
     target = folder / f"step-{step:08d}"
     folder.mkdir(exist_ok=True)
     if target.exists():  # only a damaged one: a run goes on from the newest that is sound
@@ -43,10 +48,10 @@ def save_snapshot(folder: Path, step: int, state: dict[str, Any], *, healthy: bo
         shutil.rmtree(old)
 
 
-def drop_snapshots(folder: Path, *, after: int) -> None:
-    """Remove the checkpoints after a step, the newest first: what is left is always a past."""
+def drop_snapshots(folder: Path, *, after: int, cures: int) -> None:
+    """Remove the checkpoints after a step that have fewer cures behind them."""
     for path in sorted(folder.glob("step-*"), reverse=True):
-        if _step(path) > after:
+        if _step(path) > after and _noted(path).get("cures", 0) < cures:
             shutil.rmtree(path)
 
 
@@ -82,11 +87,15 @@ def _step(path: Path) -> int:
 
 def _healthy(path: Path) -> bool:
     """Tell whether it was saved in health; those of before anybody looked count as such."""
+    return bool(_noted(path).get("healthy", True))
+
+
+def _noted(path: Path) -> dict[str, Any]:
+    """Return its manifest; a damaged one says that nothing was well."""
     try:
-        manifest = json.loads((path / MANIFEST).read_text())
-        return bool(manifest.get("healthy", True))
-    except (OSError, ValueError, AttributeError):
-        return False
+        return dict(json.loads((path / MANIFEST).read_text()))
+    except (OSError, ValueError, TypeError):
+        return {"healthy": False}
 
 
 def _load(path: Path) -> dict[str, Any]:

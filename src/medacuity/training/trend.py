@@ -13,6 +13,7 @@ class Trend:
 
     Attributes:
         recent: The last values.
+        level: Their median; None while they are few.
         first: The first level there was; None until there is one.
         lowest: The lowest level.
         spread: Robust standard deviation of the values when the level was lowest.
@@ -21,6 +22,7 @@ class Trend:
 
     def __init__(self) -> None:
         self.recent: list[float] = []
+        self.level: float | None = None
         self.first: float | None = None
         self.lowest = math.inf
         self.spread = 0.0
@@ -29,9 +31,9 @@ class Trend:
     def add(self, value: float) -> None:
         """Take in the number of one step."""
         self.recent = [*self.recent[1 - WINDOW :], value]
-        level = self.level
-        if level is None:
+        if len(self.recent) < WINDOW:
             return
+        self.level = level = median(self.recent)
         size = math.log(max(abs(level), 1e-30))
         if self.first is None:
             self.first, self.usual = level, size
@@ -39,11 +41,6 @@ class Trend:
         if level < self.lowest:
             self.lowest = level
             self.spread = 1.4826 * median(abs(x - level) for x in self.recent)
-
-    @property
-    def level(self) -> float | None:
-        """Return the median of the last values; None while they are few."""
-        return median(self.recent) if len(self.recent) == WINDOW else None
 
     @property
     def typical(self) -> float:

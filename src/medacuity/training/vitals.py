@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from math import inf, nan
 
 import torch
 from torch import Tensor
@@ -21,12 +22,13 @@ def spread(images: Tensor) -> float:
 
 
 def distinct(samples: Tensor, real: Tensor) -> float:
-    """Return how far a sample is from the nearest other one, over the same among real images.
+    """Return how far samples are from each other, over the same among real images.
 
-    1 is as diverse as real images, 0 says that every sample has a twin. What is taken is the
-    distance to the *nearest* other image, as samples of three kinds, all alike within a kind, are
-    far from each other on average. Compared at 16 voxels per axis, where noise, which makes all
-    real images differ, hardly counts.
+    1 is as distinct as real images, 0 says that they are all the same, or that every one has a
+    twin: it is the smaller of two ratios, of the mean distance to all others and of that to
+    the *nearest* other. The first would miss samples of a few kinds, all alike within a kind;
+    the second would miss that there is one kind where real images are of a few. Compared at 16
+    voxels per axis, where noise, which makes all real images differ, hardly counts.
 
     Args:
         samples: ``(B, C, *S)``, at least two.
@@ -38,13 +40,23 @@ def distinct(samples: Tensor, real: Tensor) -> float:
     Example:
         >>> rng = torch.Generator().manual_seed(0)
         >>> real = torch.rand(8, 1, 16, 16, generator=rng)
-        >>> distinct(real[:1].expand(8, -1, -1, -1), real)
+        >>> distinct(real[:2].repeat(4, 1, 1, 1), real)
         0.0
         >>> distinct(real.flip(2), real)
         1.0
     """
-    nearest = [_nearest(_coarse(images.detach().float())) for images in (samples, real)]
-    return nearest[0] / nearest[1] if nearest[1] > ALIKE else torch.nan
+    made, true = (_distances(images.detach().float()) for images in (samples, real))
+    ratios = [ours / theirs for ours, theirs in zip(made, true, strict=True) if theirs > ALIKE]
+    return min(ratios, default=nan)
+
+
+def _distances(images: Tensor) -> tuple[float, float]:
+    """Return the mean distance, per voxel, of an image to the others and to the nearest."""
+    flat = _coarse(images)
+    apart = (flat[:, None] - flat[None]).square().mean(2).sqrt()
+    others = float(apart.sum()) / max(1, len(flat) * (len(flat) - 1))
+    nearest = float(apart.fill_diagonal_(inf).amin(1).mean())
+    return round(others, 9), round(nearest, 9)
 
 
 def _coarse(images: Tensor) -> Tensor:
@@ -52,13 +64,6 @@ def _coarse(images: Tensor) -> Tensor:
     if any(n > COARSE for n in size):
         images = resize(images, [min(n, COARSE) for n in size], cubic)
     return images.flatten(1)
-
-
-def _nearest(images: Tensor) -> float:
-    """Return the mean distance, per voxel, of an image to the one nearest to it."""
-    apart = (images[:, None] - images[None]).square().mean(2).sqrt()
-    apart.fill_diagonal_(torch.inf)
-    return round(float(apart.amin(1).mean()), 9)
 
 
 def ripple(images: Tensor) -> float:

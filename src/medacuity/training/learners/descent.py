@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ Schedule = Callable[[int, int], float]
 
 Clip = Callable[[torch.optim.Optimizer], None]
 """Bounds the gradients of an optimiser's weights; its groups know the rate of this step."""
+
+Sides = Literal["both", "generator", "critic"]
+"""Whose rates; a learner without a critic is all generator."""
 
 
 @dataclass(frozen=True)

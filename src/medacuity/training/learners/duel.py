@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from medacuity.adversarial import NON_SATURATING, Game, accuracy, r1
 from medacuity.training.learners.average import Average
-from medacuity.training.learners.descent import Descent, adam_in_games, gradient_norm
+from medacuity.training.learners.descent import Descent, Sides, adam_in_games, gradient_norm
 from medacuity.training.learners.supervised import everywhere, made_for_half
 
 Critic = Callable[[Tensor], Tensor]
@@ -222,10 +222,11 @@ class Duel(ABC):
             torch.manual_seed(number)
             yield
 
-    def slow(self, by: float, *, critic_only: bool = False) -> None:
-        """Multiply all rates from here on, or only the critic's; it is part of the state."""
-        for side in (self.judging,) if critic_only else (self.making, self.judging):
-            side.pace *= by
+    def slow(self, by: float, *, sides: Sides) -> None:
+        """Multiply the rates from here on; it is part of the state."""
+        for name, side in (("generator", self.making), ("critic", self.judging)):
+            if sides in (name, "both"):
+                side.pace *= by
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything the next step depends on."""

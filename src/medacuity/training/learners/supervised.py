@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from medacuity.errors import UsageError
 from medacuity.losses import Loss
 from medacuity.resize import cubic, resize
-from medacuity.training.learners.descent import Descent, gradient_norm
+from medacuity.training.learners.descent import Descent, Sides, gradient_norm
 
 
 class Batch(NamedTuple):
@@ -124,9 +124,9 @@ class Supervised:
         return {"loss": float(loss.detach()), "gradient": float(norm), "rate": rate,
                 "skipped": float(not finite)}  # fmt: skip
 
-    def slow(self, by: float, *, critic_only: bool = False) -> None:
+    def slow(self, by: float, *, sides: Sides) -> None:
         """Multiply all rates from here on; it is part of the state. There is no critic."""
-        if not critic_only:
+        if sides != "critic":
             self.pace *= by
 
     def state_dict(self) -> dict[str, Any]:
