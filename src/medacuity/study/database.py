@@ -88,7 +88,7 @@ def _url(folder: str | Path, url: str | None) -> URL:
         raise UsageError(
             f"the database is SQLite or PostgreSQL, got {parsed.get_backend_name()}; see --help"
         )
-    if parsed.get_backend_name() == "sqlite" and not parsed.database:
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise UsageError("answers need a database on disk; name a file: sqlite:///ratings.sqlite")
     return parsed
 
