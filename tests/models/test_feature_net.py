@@ -61,6 +61,13 @@ def test_counts_below_one_are_refused(given):
         network(**given)
 
 
+@pytest.mark.parametrize("shape", [(1, 2, 8, 8), (1, 1, 3, 8), (1, 1, 8, 8, 8), (8, 8)])
+def test_images_that_do_not_fit_are_named(shape):
+    with pytest.raises(ValueError, match="1 channels and 2 axes of 4 voxels or more, got"):
+        network()(torch.rand(shape))
+    network(layers=("relu1_2",))(torch.rand(1, 1, 3, 8))  # small enough for what is asked for
+
+
 def test_weights_as_its_plan_says():
     outputs = (32, 32, 64, 64, 96, 96, 128, 128)
     inputs = (1, *outputs[:-1])

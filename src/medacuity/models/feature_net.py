@@ -41,7 +41,8 @@ class FeatureNet(nn.Module):
         chosen_importance: The same for the chosen layers alone.
 
     Raises:
-        ValueError: ``dims`` is not 2 or 3, a count is below 1, or there is no such layer.
+        ValueError: ``dims`` is not 2 or 3, a count is below 1, there is no such layer, or an
+            image does not fit.
 
     Example:
         >>> network = FeatureNet(dims=2, layers=("relu1_2", "relu3_1"))
@@ -55,7 +56,7 @@ class FeatureNet(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         at_least(1, channels=channels, blocks=len(widths))
-        self.dims, self.widths = dims, tuple(widths)
+        self.dims, self.channels, self.widths = dims, channels, tuple(widths)
         self.convolutions = nn.ModuleDict()
         before = channels
         for block, width in enumerate(widths, 1):
@@ -93,6 +94,13 @@ class FeatureNet(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the chosen layers, in the order in which they were named."""
+        smallest = 2 ** (max(int(name[4:].split("_")[0]) for name in self.layers) - 1)
+        fits = x.ndim == self.dims + 2 and x.shape[1] == self.channels
+        if not fits or min(x.shape[2:]) < smallest:
+            raise ValueError(
+                f"images must have {self.channels} channels and {self.dims} axes of {smallest} "
+                f"voxels or more, got {tuple(x.shape)}"
+            )
         found: dict[str, Tensor] = {}
         for place, layer in self.convolutions.items():
             if place.endswith("_1") and place != "1_1":
