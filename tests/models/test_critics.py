@@ -38,6 +38,7 @@ CASES = {
     "SRGANCritic spectral": {"width": 2, "size": None, "spectral": True},
     "DCGANCritic": {"width": 4, "size": 16},
     "DCGANCritic classes": {"width": 4, "size": 16, "classes": 3},
+    "DCGANCritic spread": {"width": 4, "size": 16, "spread": True},
     "DCGANCritic spectral": {"width": 4, "size": 16, "classes": 3, "spectral": True},
 }
 BOUND = [name for name in CASES if "spectral" in name]
@@ -128,7 +129,7 @@ def test_without_a_size_any_goes():
         assert model(torch.rand(1, 1, *size)).shape == (1, 1)
 
 
-@every
+@pytest.mark.parametrize("name", [name for name in CASES if "spread" not in name])
 @both
 def test_images_of_a_batch_know_nothing_of_each_other(name, dims):
     model = build(name, dims).double()
@@ -290,3 +291,15 @@ def test_dims_and_misspelt_arguments_are_refused(name):
 def test_sizes_are_refused_by_name(network, size, said):
     with pytest.raises(ValueError, match=said):
         network(dims=2, size=size)
+
+
+def test_a_critic_with_spread_sees_that_images_are_all_the_same():
+    torch.manual_seed(0)
+    critic = DCGANCritic(dims=2, size=16, width=4, spread=True)
+    flat, differ = critic.dense.weight.detach().chunk(2, 1)
+    torch.nn.init.zeros_(flat)
+    torch.nn.init.ones_(differ)
+    torch.nn.init.zeros_(critic.dense.bias)
+    x = torch.rand(8, 1, 16, 16)
+    assert float(critic(x)[0].detach()) > 10 * float(critic(x[:1].repeat(8, 1, 1, 1))[0].detach())
+    assert float(critic(x[:1].repeat(8, 1, 1, 1)).detach().std()) < 1e-6

@@ -181,6 +181,27 @@ def test_srresnet_normalises_by_the_batch_in_training_only():
     torch.testing.assert_close(model(x)[0], model(other)[0])
 
 
+@pytest.mark.parametrize("scale", [(2, 2), (4, 4), (1, 2), (2, 2, 2)])
+def test_a_smooth_srresnet_draws_no_checkerboard_whatever_its_weights(scale):
+    torch.manual_seed(0)
+    arguments = {"scale": scale, "dims": len(scale), "width": 4, "blocks": 1}
+    flat = torch.ones(1, 1, *(24 if len(scale) == 2 else 20,) * len(scale))
+    for smooth, least, most in ((True, 0, 1e-6), (False, 1e-4, 9)):
+        model = SRResNet(**arguments, smooth=smooth).eval()
+        inside = tuple(slice(model.halo * s, -model.halo * s) for s in scale)
+        assert least <= float(model(flat)[(0, 0, *inside)].detach().std()) <= most
+
+
+def test_a_smooth_srresnet_says_how_far_it_sees():
+    torch.manual_seed(0)
+    model = SRResNet(scale=4, dims=2, width=4, blocks=1, smooth=True).eval()
+    x = torch.rand(1, 1, 41, 41, requires_grad=True)
+    block = model(x)[..., 80:84, 80:84]  # of the voxel in the middle
+    (gradient,) = torch.autograd.grad(block.abs().sum(), x)
+    seen = gradient[0, 0].abs().sum(0).nonzero()[:, 0]
+    assert int((seen - 20).abs().max()) == model.halo
+
+
 def test_rcan_refuses_an_attention_without_features():
     with pytest.raises(ValueError, match="reduction must be at most width, 8, got 16"):
         RCAN(scale=2, dims=2, width=8)

@@ -93,6 +93,10 @@ class DCGANCritic(nn.Module):
         width: Features after the first layer; twice as many after each, up to 8 times.
         classes: Kinds of image; 0: no labels.
         spectral: Bound the gain of every layer to 1 (`spectral_norm`) instead of normalising.
+        spread: Show the last layer how much each feature differs over the batch, so that a
+            generator cannot make one image over and over; after Karras et al., "Progressive
+            Growing of GANs for Improved Quality, Stability, and Variation", ICLR 2018, where
+            it is the mean of that over all features.
 
     Shape:
         ``(B, channels, *S)``, and labels ``(B,)`` -> ``(B, 1)``.
@@ -109,19 +113,19 @@ class DCGANCritic(nn.Module):
 
     def __init__(
         self, *, dims: int, size: int = 64, channels: int = 1, width: int = 64,
-        classes: int = 0, spectral: bool = False,
+        classes: int = 0, spectral: bool = False, spread: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         at_least(1, channels=channels)
         at_least(0, classes=classes)
-        self.dims, self.size, self.classes = dims, size, classes
+        self.dims, self.size, self.classes, self.spread = dims, size, classes, spread
         wide = widths(size, width)
         layers: list[nn.Module] = [conv4(dims, channels, width), nn.LeakyReLU(0.2)]
         for before, after in pairwise(wide):
             layers.append(conv4(dims, before, after, bias=spectral))
             layers += [nn.LeakyReLU(0.2)] if spectral else [norm(dims, after), nn.LeakyReLU(0.2)]
         self.body = nn.Sequential(*layers)
-        self.dense = nn.Linear(wide[-1] * START**dims, 1)
+        self.dense = nn.Linear(wide[-1] * START**dims * (2 if spread else 1), 1)
         self.label = nn.Embedding(classes, wide[-1]) if classes else None
         start_small(self)
         if self.label is not None and not self.label.weight.is_meta:
@@ -134,10 +138,18 @@ class DCGANCritic(nn.Module):
         _check_labels(self.classes, labels)
         check_patch(x, self.size)
         features = self.body(x).flatten(2)  # (B, C, voxels)
-        score: Tensor = self.dense(features.flatten(1))
+        score: Tensor = self.dense(self._seen(features))
         if self.label is not None:
             score = score + (features.mean(2) * self.label(labels)).sum(1, keepdim=True)
         return score
+
+    def _seen(self, features: Tensor) -> Tensor:
+        """Return what the last layer sees: features, and how much they differ in the batch."""
+        flat = features.flatten(1)
+        if not self.spread:
+            return flat
+        differ = flat.float().var(0, correction=0).add(1e-8).sqrt()
+        return cat([flat, differ.to(flat.dtype).expand_as(flat)], 1)
 
 
 def widths(size: int, width: int) -> list[int]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import Tensor, cat, nn
 
 from medacuity.models.edsr import SubPixel, _steps
 from medacuity.nd import at_least, conv, norm, per_axis
@@ -31,6 +31,27 @@ class NormalisedBlock(nn.Module):
         return out
 
 
+class Smooth(nn.Module):
+    """Average every voxel with its neighbours, 1 2 1, along the axes that were enlarged by 2.
+
+    That takes out exactly the pattern of two voxels that a sub-pixel layer may draw, and moves
+    nothing. Other factors are left as they are.
+    """
+
+    def __init__(self, step: Sequence[int]) -> None:
+        super().__init__()
+        self.axes = [axis for axis, factor in enumerate(step) if factor == 2]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x`` smoothed; beyond its edges it goes on as it ends."""
+        for axis in self.axes:
+            axis, n = axis + 2, x.shape[axis + 2]
+            first, last = x.narrow(axis, 0, 1), x.narrow(axis, n - 1, 1)
+            wide = cat([first, x, last], axis)
+            x = (wide.narrow(axis, 0, n) + 2 * x + wide.narrow(axis, 2, n)) / 4
+        return x
+
+
 class SRResNet(nn.Module):
     """A chain of normalised residual blocks at low resolution, between two wide kernels.
 
@@ -48,6 +69,8 @@ class SRResNet(nn.Module):
         channels: Image channels, the same going in and coming out.
         width: Features in every block.
         blocks: Residual blocks.
+        smooth: Average neighbours behind every sub-pixel layer that doubles: no checkerboard, by
+            construction, which a critic would else bring out.
 
     Shape:
         ``(B, channels, *S)`` -> ``(B, channels, *(S * scale))``; any size ``S``.
@@ -69,7 +92,7 @@ class SRResNet(nn.Module):
 
     def __init__(
         self, *, scale: int | Sequence[int], dims: int, channels: int = 1,
-        width: int = 64, blocks: int = 16,
+        width: int = 64, blocks: int = 16, smooth: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         at_least(1, channels=channels, width=width, blocks=blocks)
@@ -77,7 +100,7 @@ class SRResNet(nn.Module):
         self.scale = per_axis(scale, dims)
         steps = _steps(self.scale)
         # Head, two per block, end of the body; then what the enlargement and the tail see.
-        self.halo = 4 + 2 * blocks + 1 + max(_reach(steps, axis) for axis in range(dims))
+        self.halo = 4 + 2 * blocks + 1 + max(_reach(steps, axis, smooth) for axis in range(dims))
         self.head = nn.Sequential(conv(dims, channels, width, 9), nn.PReLU())
         self.body = nn.Sequential(
             *(NormalisedBlock(dims, width) for _ in range(blocks)),
@@ -85,7 +108,10 @@ class SRResNet(nn.Module):
             norm(dims, width),
         )
         self.enlarge = nn.Sequential(
-            *(nn.Sequential(SubPixel(dims, width, step), nn.PReLU()) for step in steps)
+            *(
+                nn.Sequential(SubPixel(dims, width, step), *[Smooth(step)] * smooth, nn.PReLU())
+                for step in steps
+            )
         )
         self.tail = conv(dims, width, channels, 9)
 
@@ -96,9 +122,10 @@ class SRResNet(nn.Module):
         return out
 
 
-def _reach(steps: Sequence[Sequence[int]], axis: int) -> int:
+def _reach(steps: Sequence[Sequence[int]], axis: int, smooth: bool) -> int:
     """Return how far the enlargement and the 9-wide tail see along an axis, in input voxels."""
     seen = 4  # the tail, in output voxels
     for step in reversed(steps):
+        seen += smooth and step[axis] == 2
         seen = math.ceil(seen / step[axis]) + 1  # in voxels before the step; its convolution
     return seen

@@ -42,11 +42,12 @@ def in_words(numbers: Mapping[str, float]) -> str:
 
 def sharper(model: nn.Module, batches: Sequence[Batch], device: str, title: str) -> Look:
     """Look at super-resolution: the mean gain over cubic in dB."""
-    gain, shown = psnr_gain(model, batches, device)
+    gain, last = psnr_gain(model, batches, device)
     numbers = {"gain_db": gain}
+    best = int(last[0].flatten(1).mean(1).argmax())
     names = ("input", "cubic", "ours", "truth")
-    drawn = picture(dict(zip(names, shown, strict=True)), f"{title}: {in_words(numbers)}")
-    return Look(numbers, drawn, shown[2][None, None], shown[3][None, None])
+    shown = {name: x[best, 0] for name, x in zip(names, last, strict=True)}
+    return Look(numbers, picture(shown, f"{title}: {in_words(numbers)}"), last[2], last[3])
 
 
 def translated(model: nn.Module, batches: Sequence[Batch], device: str, title: str) -> Look:
@@ -90,15 +91,13 @@ def apart(x: Tensor) -> float:
 def psnr_gain(
     model: nn.Module, batches: Sequence[Batch], device: str
 ) -> tuple[float, tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Return the mean gain in dB over cubic, and (input, cubic, ours, truth) of one patch."""
+    """Return the mean gain in dB over cubic, and (input, cubic, ours, truth) of the last batch."""
     gains = []
     for given, target in batches:
         ours = _run(model, device, given)
         plain = resize(given, target.shape[2:], cubic)
         gains.append(10 * torch.log10(_error(plain, target) / _error(ours, target)))
-    brightest = int(given.flatten(1).mean(1).argmax())
-    shown = tuple(x[brightest, 0] for x in (given, plain, ours, target))
-    return float(torch.cat(gains).mean()), shown  # type: ignore[return-value]
+    return float(torch.cat(gains).mean()), (given, plain, ours, target)
 
 
 def picture(shown: Mapping[str, Tensor], title: str) -> bytes:

@@ -34,8 +34,8 @@ def _unet(given: str, wanted: str) -> Translation:
         learner=partial(Supervised, objective=partial(paired, loss=l1), descent=adam(1e-3)),
         contrasts=Contrasts(given, wanted),
         patch=SLICES,
-        batch=8,
-        steps=4_000,
+        batch=4,
+        steps=2_500,
         task="least absolute error",
     )
 
@@ -48,7 +48,7 @@ def _pix2pix(given: str, wanted: str) -> Translation:
         contrasts=Contrasts(given, wanted),
         patch=SLICES,
         batch=4,
-        steps=6_000,
+        steps=2_500,
         task="with likely texture",
     )
 
@@ -61,7 +61,7 @@ def _volumes(given: str, wanted: str) -> Translation:
         contrasts=Contrasts(given, wanted),
         patch=(40, 40, 40),
         batch=2,
-        steps=3_000,
+        steps=2_500,
         task="volumes, with likely texture",
     )
 
@@ -74,7 +74,7 @@ def _cyclegan(given: str, wanted: str) -> Translation:
         contrasts=Contrasts(given, wanted),
         patch=SLICES,
         batch=2,
-        steps=5_000,
+        steps=2_000,
         matched=False,
         back=f"cyclegan-{wanted}-{given}".lower(),
         task="learnt without pairs",

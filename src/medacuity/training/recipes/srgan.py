@@ -23,7 +23,7 @@ RATE = 1e-4
 RULES = Rules(
     game=NON_SATURATING,
     generator=adam_in_stages(RATE, stages=2, by=0.1),
-    critic=adam_in_stages(RATE, stages=2, by=0.1),
+    critic=adam_in_stages(2 * RATE, stages=2, by=0.1),  # it begins from nothing
 )
 FEATURES = 0.006
 
@@ -32,7 +32,7 @@ def _srresnet(factor: int) -> Enhancement:
     scale = (factor, factor)
     return Enhancement(
         name=f"srresnet-mri-x{factor}",
-        model=partial(SRResNet, scale=scale, dims=2, width=32, blocks=8),
+        model=partial(SRResNet, scale=scale, dims=2, width=32, blocks=8, smooth=True),
         degrade=partial(fewer_voxels, factor=scale, kspace=1.0, noise=(0.0, 0.0)),
         history=any_history,
         learner=partial(Supervised, objective=partial(paired, loss=mse), descent=adam(1e-3)),
@@ -49,20 +49,20 @@ def _srgan(factor: int, adversarial: float, name: str) -> Enhancement:
     scale = (factor, factor)
     return Enhancement(
         name=name,
-        model=partial(SRResNet, scale=scale, dims=2, width=32, blocks=8),
+        model=partial(SRResNet, scale=scale, dims=2, width=32, blocks=8, smooth=True),
         degrade=partial(fewer_voxels, factor=scale, kspace=1.0, noise=(0.0, 0.0)),
         history=any_history,
         learner=partial(
             Conditional,
             critic=partial(SRGANCritic, dims=2, size=96, width=16),
-            terms=srgan_terms(MedicalFeatures("relu2_2", "relu3_2"), features=FEATURES),
+            terms=srgan_terms(MedicalFeatures("relu1_2", "relu2_2", "relu3_2"), features=FEATURES),
             adversarial=adversarial,
             sight=alone,
             rules=RULES,
         ),
         patch=PATCHES[factor],
         batch=8,
-        steps=1_200,
+        steps=1_000,
         variants=3,
         seed=factor,
         start=f"srresnet-mri-x{factor}",
