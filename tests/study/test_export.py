@@ -18,7 +18,6 @@ from medacuity.study.database import opened
 from medacuity.study.export import answers, ratings_of
 from medacuity.study.invite import status
 from medacuity.study.order import Kind
-from medacuity.study.table import safe, to_csv
 
 
 def rate(folder, decide, *, raters=2):
@@ -134,14 +133,6 @@ def test_the_table_has_every_answer(tmp_path):
     assert {(row["left"], row["right"]) for row in rows} == {
         ("secret0", "secret1"), ("secret1", "secret0"),
     }  # fmt: skip
-
-
-@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", "\tx", "\rx", "\n=1"])
-def test_no_text_is_a_formula(text):
-    assert safe(text) == f"'{text}"
-    assert safe(-1.5) == -1.5
-    assert safe("plain =1") == "plain =1"
-    assert list(csv.reader(io.StringIO(to_csv(["a"], [[text]]))))[1][0].startswith("'")
 
 
 def test_the_analysis_gets_them_without_numpy(tmp_path):

@@ -8,11 +8,11 @@ from typing import Annotated, TypeVar
 import typer
 
 from medacuity.cli.study_demo import demo
+from medacuity.cli.study_results import analyse, plan, report, simulate
 from medacuity.cli.talk import bars, say, show_json
 from medacuity.errors import UsageError
 
 app = typer.Typer(help="Rating studies: create, serve, report.", no_args_is_help=True)
-app.command()(demo)
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the study.")]
 Database = Annotated[
@@ -124,11 +124,11 @@ def serve(
     from medacuity.study.serve import Place, administrator_link, listen
     from medacuity.study.serve import serve as serve_study
 
-    place = Place(host, port, url, proxy, database)
-    link = administrator_link(folder, place)
-    if link:
-        say(f"administrator (shown this once): {link}")
-    with listen(place) as listening:
+    with listen(Place(host, port, url, proxy, database)) as listening:
+        place = Place(host, listening.getsockname()[1], url, proxy, database)
+        link = administrator_link(folder, place)
+        if link:
+            say(f"administrator (shown this once): {link}")
         say(f"serving {folder} at {place.url}; Ctrl-C ends it")
         serve_study(folder, place, listening)
 
@@ -148,6 +148,10 @@ def status(folder: Folder, database: Database = None, as_json: AsJson = False) -
         state = "withdrawn" if each["withdrawn"] else "finished" if each["finished"] else ""
         done = f"{each['answered']:>5} of {each['total']:<5}"
         print(f"{each['number']:>4}  {each['name']:<20} {done} {state}")
+
+
+for command in (report, analyse, plan, simulate, demo):
+    app.command()(command)
 
 
 def _check_installed() -> None:

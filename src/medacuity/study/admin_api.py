@@ -22,7 +22,7 @@ from medacuity.study.export import answers
 from medacuity.study.progress import progress
 from medacuity.study.raters import invite, note, renew, withdraw
 from medacuity.study.sessions import end_session, enter_administrator, session_of
-from medacuity.study.table import HEADER, rows, to_csv
+from medacuity.study.table import answers_csv
 
 MOST_AT_ONCE = 50
 
@@ -113,7 +113,7 @@ async def download(request: Request) -> Response:
     await served.write(lambda connection: note(connection, "administrator", "export", "csv"))
     given = await served.read(lambda connection: answers(connection, served.study))
     return Response(
-        to_csv(HEADER, rows(served.study, given)),
+        answers_csv(served.study, given),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="ratings.csv"'},
     )
