@@ -177,7 +177,7 @@ class Desk:
         page = self.context.new_page()
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.on("console", self._heard)
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         return page
 
     def _heard(self, message: object) -> None:
@@ -185,11 +185,15 @@ class Desk:
         if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
             self.faults.append(message.text)
 
-    def enter(self, link: str) -> None:
-        """Follow an invitation to the first trial."""
+    def log_in(self, link: str) -> None:
+        """Follow an invitation to the greeting, or to the thanks."""
         self.page.goto(link)
         self.page.click("#begin")
         self.page.wait_for_url("**/rate")
+
+    def enter(self, link: str) -> None:
+        """Follow an invitation to the first trial."""
+        self.log_in(link)
         self.greet()
 
     def greet(self) -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 STUDIES = {
     "acr": {"training": 1},
-    "acr-hr": {"original": True, "checks": 1},
+    "acr-hr": {"original": True, "checks": 1, "shape": (240, 200, 2)},
     "dcr": {"original": True, "layout": Layout.FLICKER},
     "pairwise": {"layout": Layout.CHOICE, "viewer": Viewer.VOLUME},
     "forced-choice": {},

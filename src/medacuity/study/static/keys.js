@@ -75,33 +75,3 @@ function ownKey({ key, target }) {
   const slice = control.closest(".slider") === null;
   return slice && (key.startsWith("Arrow") || key === "Home" || key === "End");
 }
-
-/** Write the table of keys into an element. */
-export function writeKeys(element, choices, present) {
-  const rows = KEYS.filter(({ shown, does }) => shown && present(does));
-  const groups = new Map([["Answer", choices]]);
-  for (const { group, shown, words } of rows) {
-    groups.set(group, [...(groups.get(group) ?? []), { shown, words }]);
-  }
-  element.replaceChildren(...[...groups].map(([name, lines]) => keyGroup(name, lines)));
-}
-
-function keyGroup(name, lines) {
-  const section = document.createElement("section");
-  const heading = document.createElement("h3");
-  const list = document.createElement("dl");
-  heading.textContent = name;
-  for (const { shown, words } of lines) {
-    const term = document.createElement("dt");
-    const meaning = document.createElement("dd");
-    for (const part of shown.split(" ")) {
-      const key = document.createElement("kbd");
-      key.textContent = part;
-      term.append(key);
-    }
-    meaning.textContent = words;
-    list.append(term, meaning);
-  }
-  section.append(heading, list);
-  return section;
-}

@@ -159,4 +159,5 @@ function slid(key, value, { low, high, step }) {
   return by === undefined ? null : Math.min(high, Math.max(low, value + by));
 }
 
-const KEY_SIGNS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
+/** How keys are written on the page, where their names are long. */
+export const KEY_SIGNS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };

@@ -2,7 +2,8 @@
 
 import { Trouble, ask, pause } from "./api.js";
 import { connectGestures } from "./gestures.js";
-import { connectKeys, writeKeys } from "./keys.js";
+import { connectHelp } from "./help.js";
+import { connectKeys } from "./keys.js";
 import { openOutbox } from "./outbox.js";
 import { Questions } from "./questions.js";
 import { Sender, reconcile } from "./sender.js";
@@ -94,6 +95,21 @@ class Rating {
     await this.show(position);
   }
 
+  /** End the session, on a tablet that others use too; what waits stays on it. */
+  async #logOut() {
+    if (this.waiting && !confirm(`${this.waiting} answers are not sent yet. They stay on this `
+      + "device, and are sent when you open your link on it again. Log out?")) return;
+    try {
+      await ask("/api/session/end", { post: {}, csrf: this.sender.csrf });
+      this.waiting = 0;
+      location.replace("/join");
+    } catch (error) {
+      if (!(error instanceof Trouble)) throw error;
+      byId("help").close();
+      tell(error.message);
+    }
+  }
+
   /** Leave the stage to another tab. */
   stop() {
     this.busy = true;
@@ -138,6 +154,7 @@ class Rating {
       undo: () => this.undo(),
       volume: () => this.#toggleVolume(),
       help: () => byId("help").showModal(),
+      leave: () => this.#logOut(),
     };
     for (const [name, action] of Object.entries(page)) {
       byId(name === "help" ? "help-open" : name).addEventListener("click", action);
@@ -272,29 +289,6 @@ class Rating {
     byId("volume").setAttribute("aria-pressed", "false");
   }
 }
-
-function connectHelp(study) {
-  const dialog = byId("help");
-  const box = byId("single-keys");
-  box.checked = localStorage.getItem("single-keys") !== "off";
-  box.addEventListener("change", () => {
-    localStorage.setItem("single-keys", box.checked ? "on" : "off");
-  });
-  const { choices, slider } = study.items[0];
-  const answers = slider
-    ? [{ shown: "0 … 9", words: "Set the slider in tenths" }, { shown: "← →", words: "One step" }]
-    : choices.map(({ key, label }) => ({ shown: SIGNS[key] ?? key, words: label }));
-  const pair = study.layout !== "single";
-  const present = (does) =>
-    (does !== "flip" || (pair && study.layout !== "side-by-side"))
-    && (does !== "layout" || study.layout === "choice")
-    && (does !== "volume" || study.viewer === "volume");
-  writeKeys(byId("keys"), answers, present);
-  byId("help-close").addEventListener("click", () => dialog.close());
-  return () => box.checked;
-}
-
-const SIGNS = { ArrowLeft: "←", ArrowRight: "→" };
 
 /** Ask until there is an answer; without a session the page of the invitation is the way in. */
 async function begin() {

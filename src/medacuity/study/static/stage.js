@@ -133,13 +133,15 @@ export class Stage {
     const figure = document.createElement("figure");
     const caption = document.createElement("figcaption");
     figure.dataset.panel = index;
-    figure.setAttribute("role", "img");
+    canvas.setAttribute("role", "img");
+    caption.setAttribute("aria-hidden", "true");
     caption.textContent = label;
     caption.hidden = !label;
     figure.append(canvas, caption);
     if (left) {
       const side = document.createElement("span");
       side.className = "side";
+      side.setAttribute("aria-hidden", "true");
       side.textContent = SIDES[left] ?? left;
       figure.append(side);
     }
@@ -171,9 +173,9 @@ export class Stage {
     this.onChange(this);
   }
 
-  #describe({ figure, label, image }) {
+  #describe({ canvas, label, image }) {
     const slice = image.slices > 1 ? `, slice ${this.view.slice + 1} of ${image.slices}` : "";
-    figure.setAttribute("aria-label", `${label || "Image"}${slice}`);
+    canvas.setAttribute("aria-label", `${label || "Image"}${slice}`);
   }
 
   #drawPanel({ canvas, image, greys }) {

@@ -13,6 +13,7 @@ export async function openVolume(root, trial, view) {
     const figure = document.createElement("figure");
     const canvas = document.createElement("canvas");
     const caption = document.createElement("figcaption");
+    canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", `${label || "Image"}, volume`);
     caption.textContent = label;
     caption.hidden = !label;
