@@ -5,7 +5,8 @@
 - Killed at random moments (SIGKILL) the server loses nothing that it acknowledged and doubles
   nothing, with raters that send again as browsers do; the database stays whole.
 - With a full disk nothing is acknowledged, and everything goes on when there is room again.
-- Several servers on one PostgreSQL agree.
+- Several writers at once, as of several servers on one PostgreSQL, keep the log gapless.
+- A connection cut at any byte leaves a whole answer or none.
 """
 
 import json
@@ -413,6 +414,41 @@ def check_nothing_is_lost(folder, database, people, answers):
 def test_killed_the_server_loses_and_doubles_nothing(folder):
     people = killed_at_random(folder, None, raters=3, answers=12, kills=2, seed=1)
     check_nothing_is_lost(folder, None, people, 12)
+
+
+@pytest.mark.slow
+def test_a_connection_cut_anywhere_leaves_a_whole_answer_or_none(folder):
+    port = free_port()
+    (secret,) = invitations(folder, 1)
+    process = start(folder, port, None)
+    try:
+        person = Rater(port, secret, 0)
+        person.csrf = person.ask("/api/session", {"token": secret})["csrf"]
+        for position in range(12):
+            (shown,) = person.ask(f"/api/trials?from={position}&count=1")["trials"]
+            body = json.dumps({
+                "key": str(uuid.uuid4()), "sequence": position + 1, "event": "answer",
+                "trial": shown["trial"], "values": {"q1": 1 + position % 5}, "milliseconds": 5,
+            })  # fmt: skip
+            request = (
+                f"POST /api/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+                f"Origin: http://127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+                f"Cookie: {person.cookie}\r\nX-CSRF-Token: {person.csrf}\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n{body}"
+            ).encode()
+            for cut in range(position, len(request) + 1, 24):
+                with socket.create_connection(("127.0.0.1", port)) as line:
+                    line.sendall(request[:cut])
+            for _ in range(2):  # whole, and gone before the reply; then again
+                with socket.create_connection(("127.0.0.1", port)) as line:
+                    line.sendall(request)
+            person.ask("/api/events", json.loads(body))
+        assert not person.faults
+    finally:
+        process.kill()
+        process.wait()
+    rows = answers_in(folder)
+    assert [json.loads(row.answer)["q1"] for row in rows] == [1 + n % 5 for n in range(12)]
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from medacuity.study.design import Study
 from medacuity.study.raters import note
@@ -157,11 +157,3 @@ def _store(connection: Connection, number: int, sitting: int, new: Event) -> Non
 
 def _described(new: Event) -> str:
     return f"{new.event} {new.sequence} {new.key} {new.trial} {new.written}"
-
-
-def counts(connection: Connection) -> dict[str, int]:
-    """Return how many events and ratings there are."""
-    return {
-        table.name: connection.scalar(select(func.count()).select_from(table)) or 0
-        for table in (event, rating)
-    }

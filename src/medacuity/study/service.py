@@ -22,7 +22,7 @@ from medacuity.study.writer import Change, Writer
 
 K = TypeVar("K")
 T = TypeVar("T")
-TRUSTED_S = 2.0
+TRUSTED_S = 10.0
 """How long a session is taken for open without asking the database again."""
 
 KEPT = 2000

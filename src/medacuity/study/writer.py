@@ -61,6 +61,8 @@ class Writer:
             self._commit(batch)
 
     def _commit(self, batch: list[Job]) -> None:
+        """Commit a batch, or each of its changes alone where one fails; then tell who waits."""
+        batch = [job for job in batch if job[1].running() or job[1].set_running_or_notify_cancel()]
         try:
             with self.engine.begin() as connection:
                 results = [change(connection) for change, _ in batch]
@@ -68,12 +70,11 @@ class Writer:
             if len(batch) > 1:
                 for job in batch:
                     self._commit([job])
-                return
-            batch[0][1].set_exception(_explained(error))
+            elif batch:
+                batch[0][1].set_exception(_explained(error))
             return
         for (_, future), result in zip(batch, results, strict=True):
-            if not future.cancelled():
-                future.set_result(result)
+            future.set_result(result)
 
 
 def _explained(error: Exception) -> Exception:
