@@ -1,5 +1,6 @@
 """Our feature network at hand: what two images look like to it, and how far apart they are."""
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from medacuity.checkpoint import load_weights
 from medacuity.errors import WeightsRefused
+from medacuity.metrics.distribution import embed
 from medacuity.metrics.perceptual import perceptual
 from medacuity.models import FeatureNet
 
@@ -51,6 +53,31 @@ def look_apart(prediction: Tensor, target: Tensor) -> Tensor:
     """
     network = _kept().to(target.device)
     return perceptual(prediction, target, network=network, importance=network.chosen_importance)
+
+
+def described(batches: Iterable[Tensor]) -> Tensor:
+    """Return a row of features per image, for FID, KID and what lies near what.
+
+    The means over all places of the compared layers, side by side. Training brings feature
+    vectors to a length of about 1; here they are made longer, by the root of how many features
+    there are, so that a single one is near 1. The kernel of KID is made for such numbers: with
+    small ones it would see means and nothing else.
+
+    Args:
+        batches: Images ``(B, 1, H, W)``, unit range; sizes may differ between batches.
+
+    Shape:
+        ``(B, 1, H, W)`` each -> ``(N, 288)``, double precision.
+
+    Example:
+        >>> import torch
+        >>> described([torch.rand(3, 1, 32, 32)]).shape
+        torch.Size([3, 288])
+    """
+    network = _kept()
+    return embed(
+        batches, network=lambda x: [y * y.shape[1] ** 0.5 for y in network.to(x.device)(x)]
+    )
 
 
 @cache
