@@ -26,8 +26,8 @@ from torch import Tensor
 
 from medacuity.atomic import atomic_write
 from medacuity.checkpoint import load_weights
-from medacuity.features import medical_features
-from medacuity.metrics.distribution import embed, fid, kid
+from medacuity.features import described
+from medacuity.metrics.distribution import fid, kid
 from medacuity.metrics.neighbours import memory, support
 from medacuity.resize import cubic, resize
 
@@ -79,7 +79,7 @@ def read(path: Path, side: str) -> Pictures:
 
 def features(x: Tensor) -> Tensor:
     """Return a row of features per image."""
-    return embed(x.split(64), network=medical_features())
+    return described(x.split(64))
 
 
 def like(pictures: Pictures, other: Pictures, *, seed: int) -> Pictures:

@@ -23,13 +23,12 @@ import numpy as np
 import torch
 from held_out import Scan, middle, scans
 from matplotlib.figure import Figure
-from medacuity.features import medical_features
 
 from medacuity.atomic import atomic_write
 from medacuity.degrade import Acquisition, degrade
 from medacuity.enhance import Settings, enhance
+from medacuity.features import look_apart
 from medacuity.metrics.fidelity import psnr
-from medacuity.metrics.perceptual import perceptual
 from medacuity.metrics.protocols import PERCENTILE, head_mask
 from medacuity.metrics.spectrum import sharpness, spectral_distance
 from medacuity.volume import Volume
@@ -113,9 +112,8 @@ def compare(made: Volume, truth: Volume) -> dict[str, float]:
     )
     inside = torch.from_numpy(head_mask(truth.array)).movedim(2, 0)
     whole = psnr(x[None, None], y[None, None], data_range=1.0, mask=inside[None, None])
-    network = medical_features()
     x, y = x[:, None], y[:, None]
-    distance = perceptual(x, y, network=network, importance=network.chosen_importance)
+    distance = look_apart(x, y)
     return {
         "psnr": whole.item(),
         "perceptual": 1000 * float(distance.mean()),

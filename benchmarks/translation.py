@@ -23,15 +23,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from medacuity.features import medical_features
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_gradient_magnitude
 
 from medacuity import formats
 from medacuity.atomic import atomic_write
+from medacuity.features import look_apart
 from medacuity.intensity import Percentile
 from medacuity.metrics.fidelity import mae, psnr, ssim
-from medacuity.metrics.perceptual import perceptual
 from medacuity.metrics.protocols import head_mask
 from medacuity.metrics.spectrum import sharpness, spectral_distance
 from medacuity.synthesize import Settings, synthesize
@@ -144,14 +143,13 @@ def line(
         torch.from_numpy(np.ascontiguousarray(np.moveaxis(v[:, :, part], 2, 0)))[:, None]
         for v in (made * inside, truth * inside, inside)
     )
-    network = medical_features()
-    distance = perceptual(x, y, network=network, importance=network.chosen_importance)
+    distance = look_apart(x, y)
     figures = (
         1000 * float(mae(x[None, :, 0], y[None, :, 0], mask=m[None, :, 0])),
         float(psnr(x[None, :, 0], y[None, :, 0], data_range=1.0, mask=m[None, :, 0])),
         float(ssim(x, y, data_range=1.0).mean()),
         1000 * float(distance.mean()),
-        float(sharpness(x, y).median()),
+        float(sharpness(x, y).nanmedian()),
         float(spectral_distance(x, y).mean()),
         on_edges(made, given, inside),
     )

@@ -55,6 +55,12 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     part = sample_head().array[64:160, 64:160]  # filled to the edge: no air to crop
     for name, array in {"ann": part, "ben": part[::-1]}.items():
         _save(tmp_path / "scans" / f"{name}.nii.gz", array, (1, 1, 5))
+        for kind, values in {"T1": array, "T2": array.max() - array}.items():
+            _save(tmp_path / "contrasts" / f"{name}_{kind}.nii.gz", values, (1, 1, 5))
+    for name in ("normal", "pneumonia"):
+        (tmp_path / "chests" / name).mkdir(parents=True)
+        for n, pixels in enumerate(np.random.default_rng(1).integers(0, 256, (30, 28, 28))):
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "chests" / name / f"{n}.png")
     slices = phantom(48).array * np.linspace(0.8, 1.0, 6, dtype=np.float32)
     _save(tmp_path / "scan.nii.gz", slices, (1, 1, 3))
     colours = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
