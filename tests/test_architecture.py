@@ -24,9 +24,10 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 GROUND = {
     "volume", "errors", "atomic", "nd", "resize", "intensity", "regrid", "tiling", "tiles",
-    "memory",
+    "memory", "foreground",
 }  # fmt: skip
 ROOMS = {
+    "degrade": {"degrade", "degrade_ct"},
     "enhance": {"enhance", "choose", "findings"},
     "evaluate": {
         "evaluate", "evaluate_cases", "evaluate_session", "evaluate_statistics",
@@ -51,7 +52,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "trust": {"physics", "metrics"},
     "weights": set(),
     "checkpoint": {"models"},
-    "degrade": {"formats", "physics"},
+    "sinograms": {"formats", "physics"},
+    "degrade": {"formats", "physics", "sinograms"},
+    "reconstruct": {"formats", "physics", "sinograms"},
     "enhance": {"checkpoint", "engines", "trust", "formats"},
     "synthesize": {"checkpoint", "formats", "trust"},
     "generate": {"checkpoint", "formats", "trust"},
@@ -67,7 +70,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {
         "enhance", "degrade", "evaluate", "demo", "selftest", "training", "checkpoint", "formats",
         "models", "metrics", "physics", "trust", "utility", "study", "node", "batch",
-        "synthesize", "generate",
+        "synthesize", "generate", "sinograms", "reconstruct",
     },
 }  # fmt: skip
 
@@ -87,7 +90,10 @@ INSIDE_TRAINING = [
     {"session"},
 ]
 
-HEAVY = ("torch", "numpy", "scipy", "nibabel", "pydicom", "matplotlib", "PIL", "tifffile", "nrrd")
+HEAVY = (
+    "torch", "numpy", "scipy", "nibabel", "pydicom", "matplotlib", "PIL", "tifffile", "nrrd",
+    "h5py", "numba",
+)  # fmt: skip
 
 LONG_FILES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {}

@@ -4,6 +4,8 @@
 - Brought to the network's spacing and back, straight lines stay straight lines.
 - Windows over a volume agree with the whole where the network looks at single voxels, cover
   every voxel, and are of the size that the card names.
+- An image that shows next to nothing is shown beside the fullest one: a network that takes out
+  each image's own brightness does not make a head of noise.
 - What would not fit into the memory allowed is refused before it is allocated.
 - A label map reaches the network as one channel for each label, never mixed.
 """
@@ -11,6 +13,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from medacuity.errors import LimitExceeded
 from medacuity.fitted import Fitted, _starts
@@ -55,6 +58,34 @@ def test_windows_cover_and_overlap(size, window):
     assert starts[0] == 0
     assert starts[-1] == size - window
     assert max(np.diff(starts), default=0) <= max(1, window // 2 + 1)
+
+
+class Normaliser(Plain):
+    """Takes out the brightness of each image by itself, as instance norm does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the image over its own spread."""
+        super().forward(x)
+        return x / (x.flatten(1).std(1).reshape(-1, *[1] * (x.ndim - 1)) + 1e-6)
+
+
+def test_of_next_to_nothing_next_to_nothing_is_made():
+    full = torch.rand(1, 1, 24, 16)
+    x = torch.cat([full, 0.01 * full, 0.3 * full])
+    alone, beside = Fitted(Normaliser(dims=2), (24, 16)), Fitted(Normaliser(dims=2), (24, 16))
+    torch.testing.assert_close(alone(x)[1], alone(x)[0], rtol=1e-3, atol=1e-3)
+    beside.lean_on(full, mean=float(x.mean()))
+    y = beside(x)
+    torch.testing.assert_close(y[[0, 2]], alone(x)[[0, 2]])
+    assert y[1].max() < 0.02 * y[0].max()
+    assert {shape[0] for shape in beside.network.seen} == {2, 1}
+
+
+def test_windows_of_next_to_nothing_are_shown_beside_the_fullest():
+    x = 0.001 * torch.rand(1, 1, 32, 16, 16)
+    x[:, :, :16] += torch.rand(1, 1, 16, 16, 16)
+    y = Fitted(Normaliser(dims=3), (32, 16, 16), patch=(16, 16, 16))(x)
+    assert y[:, :, 24:].max() < 0.01 * y[:, :, :8].max()
 
 
 def test_what_does_not_fit_is_refused_before_it_is_allocated():

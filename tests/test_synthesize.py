@@ -115,7 +115,10 @@ def test_a_result_in_a_unit_has_the_numbers_of_its_card(tmp_path, plain_network)
     scan = head()
     made = run(scan, plain(tmp_path, intensity=rule_as_json(Percentile(100)), **PET))
     assert made.unit == "SUV"
-    np.testing.assert_allclose(made.array, 10 * scan.array / scan.array.max(), rtol=1e-4)
+    expected = 10 * scan.array / scan.array.max()
+    shown = made.array > 0
+    np.testing.assert_allclose(made.array[shown], expected[shown], rtol=1e-4)
+    assert 0 < expected[~shown].max() < 0.6  # slices of nothing but air stay air
 
 
 def test_a_magnitude_does_not_go_below_0(tmp_path, plain_network):
@@ -124,6 +127,29 @@ def test_a_magnitude_does_not_go_below_0(tmp_path, plain_network):
     hounsfield = rule_as_json(Fixed(-1000.0, 1000.0))
     ct = {"output": Images("CT", "HU"), "output_intensity": hounsfield}
     assert run(scan, plain(tmp_path, gain=0.0, **ct)).array.max() == -1000
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_air_around_the_head_changes_nothing(tmp_path, dims):
+    fixed = rule_as_json(Fixed(0.0, 700.0))
+    weights = unet(tmp_path, arguments={**T1_T2.arguments, "dims": dims}, intensity=fixed)
+    scan = head((24, 20, 6))
+    scan = Volume(np.where(scan.array > 60, scan.array, 0), scan.affine)
+    wide = Volume(np.pad(scan.array, ((9, 30), (25, 11), (8, 8))), scan.affine)
+    near = Volume(np.pad(scan.array, 8), scan.affine)
+    kept = run(near, weights).array[8:-8, 8:-8, 8:-8]
+    made = run(wide, weights).array
+    np.testing.assert_allclose(made[9:33, 25:45, 8:14], kept, atol=1e-3)
+    assert made[0].max() == 0
+
+
+def test_slices_of_nothing_but_air_stay_air(tmp_path):
+    scan = head((24, 20, 6))
+    array = scan.array + np.random.default_rng(0).normal(0, 3, scan.shape).astype(np.float32)
+    array[:, :, 4:] -= scan.array[:, :, 4:]
+    made = run(Volume(np.abs(array), scan.affine), unet(tmp_path)).array
+    assert made[:, :, 4:].max() == 0
+    assert made[:, :, :4].max() > 0
 
 
 def test_slices_and_frames_do_not_know_of_each_other(tmp_path):
@@ -170,7 +196,7 @@ def test_labels_become_an_image(tmp_path, plain_network):
         input=Images("labels"), output=Images("T1"),
         output_intensity=rule_as_json(Fixed(0.0, 1000.0)),
     )  # fmt: skip
-    labels = Volume(np.arange(48, dtype=np.uint8).reshape(4, 4, 3) % 3, np.eye(4))
+    labels = Volume(np.arange(48, dtype=np.uint8).reshape(3, 4, 4) % 3, np.eye(4))
     made = run(labels, weights)
     np.testing.assert_allclose(made.array, 500 * (labels.array + 1.0))
     with pytest.raises(UsageError, match="from 0 to 2"):

@@ -19,7 +19,7 @@ TABLES: dict[str, dict[str, type[nn.Module]]] = {
     "enhance": models.NETWORKS,
     "synthesize": models.TRANSLATORS,
     "generate": models.GENERATORS,
-    "compare": getattr(models, "FEATURES", {}),
+    "compare": models.FEATURES,
 }
 """All that a weight file may name, by what it is for; but for the last, the command's name."""
 

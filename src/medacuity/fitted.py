@@ -17,6 +17,7 @@ from medacuity.resize import cubic, nearest, resize
 from medacuity.tiling import tile_for
 
 SMALLEST = 8  # voxels per axis below which there is nothing to see
+THIN = 0.25  # of the mean brightness: below it an image shows next to nothing
 COPIES = 8  # float32 images that resampling and blending hold beside the features
 PROBED = 256**3  # voxels of the largest image on which memory is measured
 
@@ -24,9 +25,11 @@ PROBED = 256**3  # voxels of the largest image on which memory is measured
 class Fitted:
     """A network that sees images resampled to its spacing and padded to what it can take.
 
-    It gives images of the size that came in. A network that normalises what it sees has no
-    exact tiles; over a volume larger than its training patches it runs in windows of that
-    size, half overlapping, which are blended: its statistics are then those of training.
+    It gives images of the size that came in. A network that normalises what it sees (without a
+    halo) has no exact tiles; over a volume larger than its training patches it runs in windows
+    of that size, half overlapping, which are blended: its statistics are then those of training.
+    And of an image that shows next to nothing it would make very much: such slices and windows
+    are shown to it beside the fullest one, and their half of the result is kept.
 
     Args:
         network: From images to images of the same size.
@@ -47,20 +50,25 @@ class Fitted:
         self.network, self.size, self.labels, self.report = network, tuple(size), labels, report
         self.dims = len(self.size)
         self.scale = (1,) * self.dims
-        self.least = ceil(SMALLEST / network.multiple) * int(network.multiple)
+        self.smallest = ceil(SMALLEST / network.multiple) * int(network.multiple)
         windowed = bool(patch) and self.dims == 3 and network.halo is None
         self.window = tuple(map(min, patch, self.size)) if windowed else self.size
+        self.full: Tensor | None = None
+        self.least = 0.0
+
+    def lean_on(self, full: Tensor, *, mean: float) -> None:
+        """Name the fullest of several images, and the mean of all; needed where some are thin."""
+        if self.network.halo is None and self.window == self.size:
+            self.full, self.least = self._resized(full), THIN * mean
 
     def __call__(self, x: Tensor, /) -> Tensor:
         """Return the image that belongs to ``x``, voxel for voxel."""
-        before = x.shape[2:]
-        if self.labels:
-            x = resize(x, self.size, nearest)
-            x = F.one_hot(x[:, 0].round().long(), self.labels).movedim(-1, 1).float()
+        given = self._resized(x)
+        if self.window == self.size:
+            y = self._shown(given, self.full, self.least)
         else:
-            x = resize(x, self.size, cubic)
-        y = self._whole(x) if self.window == self.size else self._blended(x)
-        return resize(y, before, cubic)
+            y = self._blended(given)
+        return resize(y, x.shape[2:], cubic)
 
     def tile(self, corner: Tensor, shape: Sequence[int], *, budget_bytes: float) -> tuple[int, ...]:
         """Return how many images of ``shape``, and their size, fit into a budget.
@@ -73,26 +81,47 @@ class Fitted:
         Raises:
             LimitExceeded: Not one does.
         """
-        if self.least**self.dims > PROBED:
-            raise LimitExceeded(f"the network takes no images below {self.least} voxels per axis")
-        if self.labels:
-            corner = corner.new_zeros(len(corner), self.labels, *corner.shape[2:])
-        need = bytes_per_voxel(self.network, self._padded(corner))
-        shown = prod(ceil(n / self.network.multiple) * self.network.multiple for n in self.window)
-        image = need * max(shown, self.least**self.dims) + COPIES * 4 * prod(self.size)
+        if self.smallest**self.dims > PROBED:
+            raise LimitExceeded(f"the network takes {self.smallest} voxels per axis at the least")
+        need = bytes_per_voxel(self.network, self._padded(self._channels(corner)))
+        window = prod(ceil(n / self.smallest) * self.smallest for n in self.window)
+        several = 1 if self.full is None and self.window == self.size else 2
+        image = several * need * window + COPIES * 4 * prod(self.size)
         return tile_for(
             self, shape, budget_bytes=budget_bytes, bytes_per_voxel=image / prod(shape[2:])
         )
 
+    def _resized(self, x: Tensor) -> Tensor:
+        return resize(x, self.size, nearest if self.labels else cubic)
+
+    def _channels(self, x: Tensor) -> Tensor:
+        """Return one channel for each label of a label map; an image as it is."""
+        if not self.labels:
+            return x
+        labels = x[:, 0].round().long().clamp(0, self.labels - 1)
+        return F.one_hot(labels, self.labels).movedim(-1, 1).float()
+
     def _padded(self, x: Tensor) -> Tensor:
         """Repeat the far edge until the network can take the image."""
-        short = [max(0, self.least - n) for n in x.shape[2:]]
+        short = [max(0, self.smallest - n) for n in x.shape[2:]]
         x = F.pad(x, [pad for n in reversed(short) for pad in (0, n)], mode="replicate")
         return pad_to_multiple(x, self.network.multiple)
 
     def _whole(self, x: Tensor) -> Tensor:
-        y: Tensor = self.network(self._padded(x)).float()
+        y: Tensor = self.network(self._padded(self._channels(x))).float()
         return y[(slice(None), slice(None), *(slice(n) for n in x.shape[2:]))]
+
+    def _shown(self, x: Tensor, full: Tensor | None, least: float) -> Tensor:
+        """Run over images; those that show next to nothing stand beside one that shows much."""
+        thin = x.flatten(1).mean(1) < least
+        if full is None or not thin.any():
+            return self._whole(x)
+        y = torch.empty_like(x)
+        if not thin.all():
+            y[~thin] = self._whole(x[~thin])
+        pairs = torch.cat([x[thin], full.expand(int(thin.sum()), *full.shape[1:])], -1)
+        y[thin] = self._whole(pairs)[..., : x.shape[-1]]
+        return y
 
     def _blended(self, x: Tensor) -> Tensor:
         """Run over windows and take their mean, each counting most in its middle."""
@@ -100,13 +129,17 @@ class Fitted:
         for n in self.window:
             rise = torch.sin(torch.pi * (torch.arange(n, device=x.device) + 0.5) / n).square()
             weight = weight[..., None] * rise
-        total, sums = torch.zeros(x.shape[2:], device=x.device), torch.zeros_like(x[:, :1])
-        places = list(product(*map(_starts, x.shape[2:], self.window)))
-        for done, start in enumerate(places, start=1):
-            part = tuple(slice(a, a + n) for a, n in zip(start, self.window, strict=True))
-            here = (slice(None), slice(None), *part)
-            sums[here] += weight * self._whole(x[here])
-            total[part] += weight
+        total, sums = torch.zeros(x.shape[2:], device=x.device), torch.zeros_like(x)
+        starts = list(product(*map(_starts, x.shape[2:], self.window)))
+        places: list[Any] = [
+            (..., *(slice(a, a + n) for a, n in zip(start, self.window, strict=True)))
+            for start in starts
+        ]
+        means = [float(x[place].mean()) for place in places]
+        full, least = x[places[int(np.argmax(means))]], THIN * float(np.mean(means))
+        for done, place in enumerate(places, start=1):
+            sums[place] += weight * self._shown(x[place], full, least)
+            total[place] += weight
             self.report(done, len(places))
         return sums / total
 

@@ -15,6 +15,7 @@ from medacuity import __version__
 from medacuity.checkpoint import Card, Trained, find_weights, load_weights, read_card, shipped
 from medacuity.errors import SafetyGate, UsageError
 from medacuity.fitted import Fitted
+from medacuity.foreground import MARGIN, TISSUE, foreground
 from medacuity.formats import Source, output_in
 from medacuity.intensity import Intensity
 from medacuity.nd import channels_last, usable_device
@@ -155,12 +156,17 @@ def _run(
 ) -> NDArray[np.float32]:
     """Run the network over the slices, or the volume, and give the numbers their scale."""
     card, device = trained.card, usable_device(settings.device)
-    given, out = seen.of(volume.array), np.empty(volume.shape, np.float32)
+    given = seen.of(volume.array)
     intensity = card.rule().of(given)  # as the network sees it: the same in whatever order
     scale = _scale(card, volume, intensity)
+    out = np.full(volume.shape, scale.low, np.float32)  # air
+    network: Any = channels_last(trained.model, card.dims).to(device)
+    box = _box(given, seen, intensity) if network.halo is None else (slice(None),) * given.ndim
+    given, room = given[box], seen.of(out)[box]
     tell = partial(report, card.name)
-    network = channels_last(trained.model, card.dims).to(device)
-    fitted = Fitted(network, seen.size, patch=card.patch, labels=len(card.classes), report=tell)
+    fitted = Fitted(
+        network, seen.size(given.shape[2:]), patch=card.patch, labels=len(card.classes), report=tell
+    )
 
     def load(part: NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(intensity.to_unit(part))).to(device)
@@ -169,13 +175,24 @@ def _run(
         made = scale.from_unit(y.float().cpu().numpy())
         return np.maximum(made, 0) if scale.low == 0 else made  # a magnitude stays one
 
+    if len(given) > 1:
+        means = intensity.to_unit(given.mean((1, 2, 3)))
+        fullest = int(np.argmax(means))
+        fitted.lean_on(load(given[fullest : fullest + 1]), mean=float(means.mean()))
     corner = load(given[(slice(1), slice(None), *[slice(CORNER)] * card.dims)])
     tile = fitted.tile(corner, given.shape, budget_bytes=settings.memory)
-    run_tiled(fitted, given, out=seen.of(out), tile=tile, load=load, store=store,
+    run_tiled(fitted, given, out=room, tile=tile, load=load, store=store,
               report=tell if card.dims == 2 else None)  # fmt: skip
     if not np.isfinite(out).all():
         raise SafetyGate("the result is not finite; check the input for damaged voxels")
     return out
+
+
+def _box(given: NDArray[Any], seen: Viewpoint, intensity: Intensity) -> tuple[slice, ...]:
+    """Return the part of ``(B, 1, *S)`` that is not air; slices of nothing else are left out."""
+    above = intensity.low + TISSUE * (intensity.high - intensity.low)
+    margin = [round(MARGIN * ratio) for ratio in seen.ratios]
+    return foreground(given, above=above, margin=[0, 0, *margin])
 
 
 def _scale(card: Card, volume: Volume, intensity: Intensity) -> Intensity:
@@ -209,7 +226,7 @@ def _findings(
             "directions": card.directions,
             "scan": [round(mm, 4) for mm in seen.spacing],
             "network": card.spacing or None,
-            "resampled": seen.shape != seen.size,
+            "resampled": any(ratio != 1 for ratio in seen.ratios),
         },
         "licence": card.licence,
         "warnings": list(warned),

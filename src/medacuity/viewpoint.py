@@ -1,5 +1,6 @@
 """How a network looks at a volume: along which axes, in which direction, at which spacing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,21 +22,23 @@ class Viewpoint:
     Args:
         axes: Array axes: those left over, then those of the network.
         turned: Which of these point the other way.
-        shape: Voxels along the network's axes, as stored.
-        size: Voxels along them at the network's spacing.
-        spacing: The scan's mm along them.
+        spacing: The scan's mm along the network's axes.
+        ratios: The network's mm over the scan's; 1 where they are near.
     """
 
     axes: tuple[int, ...]
     turned: tuple[int, ...]
-    shape: tuple[int, ...]
-    size: tuple[int, ...]
     spacing: tuple[float, ...]
+    ratios: tuple[float, ...]
+
+    def size(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Return the voxels at the network's spacing of a part of the volume, along its axes."""
+        return tuple(max(1, round(n / ratio)) for n, ratio in zip(shape, self.ratios, strict=True))
 
     def of(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return ``(B, 1, *S)`` as the network sees it; no copy."""
         view = np.flip(array.transpose(self.axes), self.turned)
-        return view[:, None] if len(self.size) == 2 else view[None, None]
+        return view[:, None] if len(self.ratios) == 2 else view[None, None]
 
 
 def viewpoint(volume: Volume, card: Card) -> Viewpoint:
@@ -46,7 +49,7 @@ def viewpoint(volume: Volume, card: Card) -> Viewpoint:
         >>> sagittal = Volume(np.zeros((20, 30, 5)), np.array(
         ...     [[0, 0, 4, 0], [0.5, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1.0]]))
         >>> seen = viewpoint(sagittal, card)
-        >>> seen.of(sagittal.array).shape, seen.size
+        >>> seen.of(sagittal.array).shape, seen.size((5, 20))
         ((30, 1, 5, 20), (20, 10))
     """
     flat = is_picture(volume)
@@ -55,14 +58,12 @@ def viewpoint(volume: Volume, card: Card) -> Viewpoint:
     axes = tuple(next(n for n, c in enumerate(codes) if _holds(c, d)) for d in wanted)
     own = axes[-card.dims :]
     spacing = tuple(volume.spacing[axis] for axis in own)
-    shape = tuple(volume.shape[axis] for axis in own)
     trained = spacing if flat or not card.spacing else card.spacing
     return Viewpoint(
         axes=axes,
         turned=tuple(n for n, axis in enumerate(axes) if codes[axis] != wanted[n]),
-        shape=shape,
-        size=tuple(map(_voxels, shape, spacing, trained)),
         spacing=spacing,
+        ratios=tuple(map(_ratio, spacing, trained)),
     )
 
 
@@ -78,6 +79,6 @@ def _holds(directions: str, direction: str) -> bool:
     return any(direction in axis and letter in axis for axis in AXES for letter in directions)
 
 
-def _voxels(n: int, have: float, want: float) -> int:
-    """Return the voxels at the wanted spacing; as many as there are where it is near."""
-    return n if max(have, want) <= OFF * min(have, want) else max(1, round(n * have / want))
+def _ratio(have: float, want: float) -> float:
+    """Return the wanted spacing over what there is; 1 where it is near."""
+    return 1.0 if max(have, want) <= OFF * min(have, want) else want / have
