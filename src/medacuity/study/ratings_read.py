@@ -96,7 +96,10 @@ def _with_header(sheet: Sheet, head: Row, rows: Sequence[Row]) -> Ratings:
     if {"rater", "score"} <= set(places) and ("stimulus" in places or "case" in places):
         seconds, more = _seconds(sheet, rows, places)
         ratings = [_rating(sheet, row, places, seconds.get(row.line)) for row in rows]
-        return Ratings(tuple(r for r in ratings if r is not None), notes=(*notes, *more))
+        given = tuple(rating for rating in ratings if rating is not None)
+        if len(given) < len(rows):
+            more.append(f"{len(rows) - len(given)} scores are missing and were left out.")
+        return Ratings(given, notes=(*notes, *more))
     wide = [i for i, name in enumerate(head.cells) if WIDE.fullmatch(_key(name))]
     if len(wide) >= 2:
         left = [name for name in left if not WIDE.fullmatch(_key(name))]
