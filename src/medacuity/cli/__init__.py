@@ -17,6 +17,7 @@ from medacuity.cli.enhance import enhance
 from medacuity.cli.evaluate import evaluate
 from medacuity.cli.generate import generate
 from medacuity.cli.models import app as models
+from medacuity.cli.reconstruct import reconstruct
 from medacuity.cli.study import app as study
 from medacuity.cli.synthesize import synthesize
 from medacuity.cli.train import resume, train
@@ -34,7 +35,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (enhance, synthesize, generate, degrade, evaluate, train, resume, doctor, demo):
+for command in (
+    enhance,
+    reconstruct,
+    synthesize,
+    generate,
+    degrade,
+    evaluate,
+    train,
+    resume,
+    doctor,
+    demo,
+):
     app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(study, name="study")

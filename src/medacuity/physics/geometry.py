@@ -192,6 +192,16 @@ def fan(
     return Geometry(angles, bins, pitch, source=source, detector=detector, curved=curved)
 
 
+def lodopab() -> tuple[Geometry, Grid]:
+    """Return the scan and the pixels of LoDoPaB-CT: 362 x 362 over 26 cm, 1000 views, 513 bins.
+
+    The detector spans the diagonal of the field of view.
+    """
+    field = 260.0
+    scan = parallel(1000, bins=513, pitch=field * math.sqrt(2) / 513)
+    return scan, Grid((362, 362), (field / 362, field / 362))
+
+
 def _row(n: int, step: float, middle: float) -> Floats:
     return np.asarray(middle + (np.arange(n) - (n - 1) / 2) * step, dtype=np.float64)
 

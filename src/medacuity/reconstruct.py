@@ -1,0 +1,270 @@
+"""From a sinogram to a volume: which method, which pixels, in HU, and what was found."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from medacuity import __version__
+from medacuity.errors import SafetyGate, UsageError
+from medacuity.formats.limits import check_size
+from medacuity.nd import usable_device
+from medacuity.physics.dose import Attenuation, counted, smoothed
+from medacuity.physics.fbp import fbp
+from medacuity.physics.geometry import Grid
+from medacuity.physics.iterative import Report as StepReport
+from medacuity.physics.iterative import Solved, cgls, noise_level, sirt, solve
+from medacuity.physics.radon import Radon
+from medacuity.physics.tv import tv
+from medacuity.sinograms import Sinogram
+from medacuity.volume import Volume
+
+BATCH = 16
+"""Slices that are worked on side by side."""
+
+Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to reconstruct; what is left out is decided by the sinogram.
+
+    Args:
+        method: ``fbp``, ``sirt``, ``cgls`` or ``tv``.
+        window: Of ``fbp``: ``ramp``, ``shepp-logan``, ``cosine``, ``hamming`` or ``hann``.
+        cutoff: Of ``fbp``: highest frequency kept, as a share of the detector's.
+        steps: Of the others: at most so many; None for what usually suffices.
+        tolerance: Of the others: stop once a step changes the image by less than this share.
+        strength: Of ``tv``: more is smoother.
+        spacing: Pixel in mm, on the same field of view.
+        size: Pixels along both sides.
+        water: Attenuation of water per mm, for HU where the file does not say.
+        device: ``auto``, ``cpu`` or ``cuda``.
+    """
+
+    method: str = "fbp"
+    window: str = "ramp"
+    cutoff: float = 1.0
+    steps: int | None = None
+    tolerance: float = 5e-4
+    strength: float = 0.5
+    spacing: float | None = None
+    size: int | None = None
+    water: float | None = None
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise UsageError(
+                f"no reconstruction is called {self.method!r}; take {', '.join(METHODS)}"
+            )
+        if self.size is not None and not 1 <= self.size <= 16384:
+            raise UsageError(f"size must lie between 1 and 16384 pixels, got {self.size}")
+        if self.spacing is not None and not 0 < self.spacing < math.inf:
+            raise UsageError(f"spacing must be finite and above 0 mm, got {self.spacing:g}")
+
+
+@dataclass(frozen=True)
+class Task:
+    """Some slices of a sinogram, as a method gets them.
+
+    Args:
+        y: Line integrals ``(B, 1, views, bins)``.
+        weights: One over their variances: by the photons where those are known, else estimated.
+        operator: The projector onto the pixels wanted; it knows the geometry and the grid.
+        settings: What was asked for.
+        report: Told after each step.
+    """
+
+    y: Tensor
+    weights: Tensor
+    operator: Radon
+    settings: Settings
+    report: StepReport
+
+    def fbp(self, window: str, cutoff: float = 1.0) -> Tensor:
+        """Return the filtered back-projection: a result, or where to start from."""
+        scan, grid = self.operator.geometry, self.operator.grid
+        return fbp(self.y, scan, grid, window=window, cutoff=cutoff)
+
+
+Method = Callable[[Task], Solved]
+
+
+def _fbp(task: Task) -> Solved:
+    x = task.fbp(task.settings.window, task.settings.cutoff)
+    task.report(1, 1, 0.0)
+    return Solved(x, 1, "direct")
+
+
+def _sirt(task: Task) -> Solved:
+    return solve(
+        sirt(task.y, task.operator), steps=task.settings.steps or 200,
+        tolerance=task.settings.tolerance, weights=task.weights, report=task.report,
+    )  # fmt: skip
+
+
+def _cgls(task: Task) -> Solved:
+    return solve(
+        cgls(task.y, task.operator), steps=task.settings.steps or 50,
+        tolerance=task.settings.tolerance, weights=task.weights, report=task.report,
+    )  # fmt: skip
+
+
+def _tv(task: Task) -> Solved:
+    method = tv(
+        task.y, task.operator, weights=task.weights, strength=task.settings.strength,
+        start=task.fbp("hann"),
+    )  # fmt: skip
+    return solve(
+        method, steps=task.settings.steps or 100, tolerance=task.settings.tolerance,
+        report=task.report,
+    )  # fmt: skip
+
+
+METHODS: Mapping[str, Method] = {"fbp": _fbp, "sirt": _sirt, "cgls": _cgls, "tv": _tv}
+
+
+def reconstruct(
+    sinogram: Sinogram, settings: Settings, *, report: Report | None = None
+) -> tuple[Volume, dict[str, Any]]:
+    """Return the volume that a sinogram is of, in HU where water is known, and findings.
+
+    Pixels that not every view sees are set to nothing (-1001 HU, or 0 per mm).
+
+    Raises:
+        UsageError: Settings that the sinogram cannot meet.
+        SafetyGate: The result is not finite.
+    """
+    if settings.water is not None:
+        sinogram = replace(sinogram, attenuation=Attenuation(settings.water, settings.water / 1000))
+    grid, device = wanted_grid(sinogram.grid, settings), usable_device(settings.device)
+    operator, total = Radon(sinogram.geometry, grid), len(sinogram.array)
+    parts, found = [], []
+    for start in range(0, total, BATCH):
+        y = torch.from_numpy(sinogram.array[start : start + BATCH])[:, None].to(device)
+        tell = _told(report, start, len(y), total)
+        task = Task(y, _weights(y, sinogram.photons), operator, settings, tell)
+        solved = METHODS[settings.method](task)
+        tell(1, 1, 0.0)
+        parts.append(solved.x[:, 0].cpu().numpy())
+        found.append(_unexplained(task, solved))
+    mu = np.concatenate(parts)
+    if not np.isfinite(mu).all():
+        raise SafetyGate("the reconstruction is not finite; the sinogram's numbers are too large")
+    seen = _seen(sinogram, grid)
+    mu = np.where(seen, mu, np.float32(0))
+    if sinogram.attenuation is not None:
+        mu = sinogram.attenuation.to_hu(mu)
+    return sinogram.place(mu, grid), _findings(sinogram, settings, found, seen)
+
+
+def room_for(sinogram: Sinogram, settings: Settings) -> Volume:
+    """Return the volume that there will be, with nothing in it and no memory taken."""
+    grid = wanted_grid(sinogram.grid, settings)
+    shape = (len(sinogram.array), *grid.shape)
+    check_size(shape, 4, Path("the result"))
+    return sinogram.place(np.broadcast_to(np.float32(0), shape), grid)
+
+
+def wanted_grid(grid: Grid, settings: Settings) -> Grid:
+    """Return the pixels asked for, on the same field of view.
+
+    Example:
+        >>> wanted_grid(Grid((100, 100), (1.0, 1.0)), Settings(spacing=0.5)).shape
+        (200, 200)
+    """
+    field = [n * mm for n, mm in zip(grid.shape, grid.spacing, strict=True)]
+    if settings.size is not None and settings.spacing is not None:
+        mm = settings.spacing
+        return Grid((settings.size, settings.size), (mm, mm), grid.centre)
+    if settings.size is not None:
+        n = settings.size
+        return Grid((n, n), (field[0] / n, field[1] / n), grid.centre)
+    if settings.spacing is not None:
+        i, j = (max(1, round(mm / settings.spacing)) for mm in field)
+        return Grid((i, j), (settings.spacing, settings.spacing), grid.centre)
+    return grid
+
+
+def _weights(y: Tensor, photons: float | None) -> Tensor:
+    """Return one over the variance of each line integral."""
+    if photons is None:
+        return (noise_level(y).clamp(min=1e-6) ** -2).expand_as(y)
+    return counted(smoothed(y), photons=photons)
+
+
+def _told(report: Report | None, start: int, slices: int, total: int) -> StepReport:
+    """Return a report of steps that tells how many slices are done."""
+
+    def tell(done: int, steps: int, change: float) -> None:
+        if report is not None:
+            what = f"reconstructing (slices {start + 1} to {start + slices}, change {change:.1e})"
+            report(what, start * steps + done * slices, total * steps)
+
+    return tell
+
+
+def _unexplained(task: Task, solved: Solved) -> dict[str, Any]:
+    """Return what the image leaves of the data, each slice by itself, and how it was found."""
+    left = task.y - task.operator(solved.x)
+    share = left.flatten(1).norm(dim=1) / task.y.flatten(1).norm(dim=1).clamp(min=1e-30)
+    noise = (task.weights * left**2).mean((1, 2, 3))
+    return {
+        "steps": solved.steps, "stopped": solved.why,
+        "residual": [round(float(r), 6) for r in share],
+        "residual_over_noise": [round(float(n) ** 0.5, 4) for n in noise],
+    }  # fmt: skip
+
+
+def _seen(sinogram: Sinogram, grid: Grid) -> NDArray[np.bool_]:
+    """Return the pixels that lie in the circle that every view sees."""
+    u, v = grid.places()
+    return np.asarray(np.hypot(u[:, None], v) <= sinogram.geometry.radius + 1e-6)
+
+
+def _findings(
+    sinogram: Sinogram, settings: Settings, found: list[dict[str, Any]], seen: NDArray[np.bool_]
+) -> dict[str, Any]:
+    scan = sinogram.geometry
+    beam = "parallel" if scan.parallel else "curved fan" if scan.curved else "fan"
+    water = sinogram.attenuation
+    return {
+        "method": f"reconstruct {settings.method}",
+        "method_sha256": "",
+        "version": __version__,
+        "label": "Reconstructed",
+        "description": f"CT reconstruction by {settings.method} from {scan.views} views of "
+        f"{scan.bins} bins ({beam} beam).",
+        "options": asdict(settings),
+        "unit": "1/mm" if water is None else "HU",
+        "attenuation_per_mm": None if water is None else asdict(water),
+        "photons": sinogram.photons,
+        "outside_the_scan": round(1 - float(seen.mean()), 4),
+        "batches": found,
+    }
+
+
+def in_words(findings: Mapping[str, Any]) -> list[str]:
+    """Return what a user should know of a reconstruction, a line each."""
+    lines = [findings["description"]]
+    batches = findings["batches"]
+    if findings["options"]["method"] != "fbp":
+        reasons = {"still": "the image stood still", "noise": "what is left is noise",
+                   "steps": "there were no more"}  # fmt: skip
+        steps = max(batch["steps"] for batch in batches)
+        lines.append(f"{steps} steps; stopped because {reasons[batches[-1]['stopped']]}.")
+    left = max(share for batch in batches for share in batch["residual"])
+    lines.append(f"Of the measured line integrals at most {100 * left:.2g} % are unexplained.")
+    if findings["unit"] == "1/mm":
+        lines.append("Values are attenuation per mm; give --mu-water for Hounsfield units.")
+    if findings["outside_the_scan"]:
+        share = 100 * findings["outside_the_scan"]
+        lines.append(f"{share:.2g} % of the pixels lie outside the scanned circle and are empty.")
+    return lines
