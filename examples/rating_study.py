@@ -52,6 +52,11 @@ def main(arguments: list[str]) -> None:
         rate(connection, study, metrics["SSIM"])
     found = analyse(ratings_of(folder / "study"), metrics=metrics)
     report = write_report(found, folder / "report")
+    for method in found.questions[0].methods:
+        decibels = [db for image, db in metrics["PSNR"].items() if image.endswith(method.name)]
+        like = f"PSNR {np.mean(decibels):.2f} dB" if decibels else ""
+        low, high = method.mos.low, method.mos.high
+        print(f"{method.name:10} MOS {method.mos.value:.2f} ({low:.2f} to {high:.2f}) {like}")
     print(f"{len(found.ratings.ratings)} ratings of {len(study.stimuli)} images: {report[0]}")
 
 
