@@ -12,10 +12,10 @@ from medacuity.errors import StorageError, UsageError
 from medacuity.study.database import opened, writing
 from medacuity.study.sessions import has_administrator, renew_administrator
 from medacuity.study.web import create_app
+from medacuity.study.wire import BoundedProtocol
 
 HOME = ("127.0.0.1", "localhost", "::1")
 MOST_CONNECTIONS = 2000
-HEADER_LIMIT = 16 * 1024
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,6 @@ def serve(folder: Path, place: Place, listening: socket.socket) -> None:
         app, access_log=False, server_header=False, log_level="warning", workers=1,
         proxy_headers=place.proxy is not None, forwarded_allow_ips=place.proxy or "",
         limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=75, timeout_graceful_shutdown=5,
-        h11_max_incomplete_event_size=HEADER_LIMIT, ws="none", lifespan="on",
+        http=BoundedProtocol, ws="none", lifespan="on",
     )  # fmt: skip
     uvicorn.Server(config).run(sockets=[listening])
