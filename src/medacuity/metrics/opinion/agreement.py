@@ -16,7 +16,7 @@ from medacuity.metrics.opinion.estimate import (
     table_of,
 )
 
-RESAMPLES = 1000
+RESAMPLES, PAIRS = 1000, 500
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,9 @@ def kappa(
         known = pairs[np.isfinite(pairs)]
         return float(known.mean()) if known.size else math.nan
 
-    weights = draws(len(table), rng, resamples=resamples)
+    # A panel of hundreds has so many pairs that fewer draws are as good.
+    fewer = min(resamples, max(100, PAIRS * resamples // above[0].size))
+    weights = draws(len(table), rng, resamples=fewer)
     return by_samples(of(np.ones(len(table))), np.array([of(w) for w in weights]))
 
 

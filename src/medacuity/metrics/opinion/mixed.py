@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from medacuity.errors import UsageError
 from medacuity.metrics.opinion.estimate import Array, Estimate, by_t
 
 Codes = NDArray[np.intp]
-Function = Callable[[Array], float]
+Function = Callable[[Array], Any]
 
 TERMS = ("rater", "case", "rater x method", "case x method")
 STEP = 1e-3
@@ -66,8 +67,8 @@ class Mixed:
     """
 
     def __init__(self, design: "_Design", variances: Array) -> None:
-        self._design, self._variances = design, variances
         self.means, self._covariance = design.effects(variances)
+        self._slopes, self._spread = design.uncertainty(variances)
         found = dict(zip(design.terms, variances[:-1].tolist(), strict=True))
         rater, case, rater_method, case_method = (found.get(term, 0.0) for term in TERMS)
         rest = float(variances[-1])
@@ -86,8 +87,11 @@ class Mixed:
         return Contrast(found, degrees, p)
 
     def _along(self, way: Array, level: float) -> tuple[Estimate, float, float]:
-        error = math.sqrt(max(float(way @ self._covariance @ way), 0.0))
-        degrees = self._design.degrees(way, self._variances)
+        variance = max(float(way @ self._covariance @ way), 0.0)
+        slope = self._slopes @ way @ way
+        spread = float(slope @ self._spread @ slope)
+        degrees = 2 * variance**2 / spread if spread > 0 else math.inf  # Satterthwaite
+        error = math.sqrt(variance)
         return by_t(float(way @ self.means), error, degrees, level=level), error, degrees
 
 
@@ -206,39 +210,22 @@ class _Design:
         inverse = linalg.cho_solve((factor, True), unit)[: self.methods]
         return solution[: self.methods] + self.shift, inverse * variances[-1]
 
-    def degrees(self, way: Array, variances: Array) -> float:
-        """Return Satterthwaite's degrees of freedom of a combination of methods' means."""
-        free = np.flatnonzero(variances > 0)
+    def uncertainty(self, variances: Array) -> tuple[Array, Array]:
+        """Return how the means' covariance changes with each variance, and the variances' own.
 
-        def of(values: Array) -> Array:
-            full = variances.copy()
-            full[free] = values
-            return full
+        By finite differences, as lme4's users do it: the variances' covariance is twice the
+        inverse of the deviance's second derivative. Variances at zero are left out.
+        """
+        steps = np.diag(STEP * variances)[np.flatnonzero(variances > 0)]
 
-        def variance(values: Array) -> float:
-            return float(way @ self.effects(of(values))[1] @ way)
+        def slopes(function: Function, at: Array) -> Array:
+            return np.array([
+                (function(at + step) - function(at - step)) / (2 * step.sum()) for step in steps
+            ])  # fmt: skip
 
-        start = variances[free]
-        steps = STEP * start
-        slope = _gradient(variance, start, steps)
-        bend = _hessian(lambda values: self.deviance(of(values)), start, steps)
-        spread = float(slope @ np.linalg.pinv(bend / 2) @ slope)
-        value = variance(start)
-        return 2 * value**2 / spread if spread > 0 else math.inf
-
-
-def _gradient(function: Function, at: Array, steps: Array) -> Array:
-    unit = np.diag(steps)
-    return np.array([
-        (function(at + step) - function(at - step)) / (2 * step.sum()) for step in unit
-    ])  # fmt: skip
-
-
-def _hessian(function: Function, at: Array, steps: Array) -> Array:
-    def slope(step: Array) -> Function:
-        return lambda x: (function(x + step) - function(x - step)) / (2 * float(step.sum()))
-
-    return np.array([_gradient(slope(step), at, steps) for step in np.diag(steps)])
+        bend = slopes(lambda at: slopes(self.deviance, at), variances)
+        covariance = slopes(lambda at: self.effects(at)[1], variances)
+        return covariance, np.asarray(np.linalg.pinv(bend / 2))
 
 
 def codes(names: Sequence[str]) -> tuple[Codes, tuple[str, ...]]:
