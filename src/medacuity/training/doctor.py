@@ -26,12 +26,12 @@ HUGE = 100.0  # losses of games are about 1 whatever they are made of
 STEEP = 1000.0  # gradients jump tenfold in healthy games
 CERTAIN = 0.99  # a critic's accuracy: right about all, but for a stray patch
 FAINT = 1e-3  # of the usual gradient of the generator
-ALIKE = 0.1  # of the diversity of real images; healthy generators were above 0.3
+ALIKE = 0.25  # of what real images differ by; healthy runs stayed above 0.6, a collapse was at 0.16
 CHECKERED = 0.05  # of the contrast of real images: where a grid begins to be seen
 CHECKERED_TOO = 3.0  # times the grid that real images have themselves
 WILD = 5.0  # times the contrast of real images
-FIRST_STEPS = 1000  # before them a generator that was never well may just have begun
-FIRST_LOOKS = 4  # that it must be no better than three looks before, to be given up
+FIRST_STEPS = 1000  # before them images may be anything: early on all of them are alike for a while
+FIRST_LOOKS = 4  # where it was never well, it is given up if no better than three looks before
 SECOND_OPINION = 2  # looks in a row
 STATE = ("broken", "surest", "past", "once_well", "seen")
 
@@ -174,11 +174,13 @@ class Doctor:
         low = judged.kind == "collapse"
         bad = judged.seen < judged.limit if low else judged.seen > judged.limit
         again = self._lasts(kind, bad) >= (1 if last else SECOND_OPINION)
+        if judged.step < FIRST_STEPS:
+            return False
         if not bad and kind not in self.once_well and isfinite(judged.seen):
             self.once_well.append(kind)
-        begun = judged.step >= FIRST_STEPS and len(past) >= FIRST_LOOKS
         better = past[-1] > 1.1 * past[0] if low else past[-1] < 0.9 * past[0]
-        return bad and again and (kind in self.once_well or (begun and not better))
+        stuck = len(past) >= FIRST_LOOKS and not better
+        return bad and again and (stuck or kind in self.once_well)
 
     def _lasts(self, sign: str, bad: bool) -> int:
         """Count for how long, without a break, a sign has been seen."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -51,7 +52,7 @@ def critics(rows: Sequence[Row], *, title: str, marks: Mapping[int, str] | None 
     panels = {
         "accuracy of the critic (0.5: guesses)": ["accuracy"],
         "its mean scores": ["real", "fake"],
-        "of real images: how distinct, contrast": ["distinct", "contrast"],
+        "beside real images: distinct, contrast": ["distinct", "contrast"],
         "grid, of the contrast": ["ripple", "real_ripple"],
     }
     return _panels(rows, panels, title, marks or {})
@@ -72,6 +73,7 @@ def _panels(
         axes.set_title(name, fontsize=10)
         if name in steep and any(_number(row, n) > 0 for row in rows for n in curves):
             axes.set_yscale("log", nonpositive="mask")
+            axes.yaxis.set_minor_formatter(NullFormatter())
         for step in marks:
             axes.axvline(step, color="crimson", linestyle=":", linewidth=1)
     if marks:
