@@ -112,6 +112,7 @@ async function act(path, post) {
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;
     byId("live").textContent = error.message;
+    byId("said").textContent = error.message;
     return {};
   }
 }

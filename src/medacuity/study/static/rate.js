@@ -41,8 +41,10 @@ class Rating {
     }
     this.state = this.sender.state;
     this.position = this.state.position;
-    this.trials.get(Math.min(this.position, this.state.total - 1));
-    if (!this.#finished) await this.#greet();
+    if (!this.#finished) {
+      this.trials.get(this.position); // while the rater reads
+      await this.#greet();
+    }
     await this.show(this.position);
     await running;
   }
@@ -253,7 +255,9 @@ class Rating {
 
   #starved(trouble) {
     if (trouble.status === 401) this.#network({ waiting: this.waiting ?? 0, trouble: "session" });
-    else if (!this.trials.peek(this.position)?.ready) tell("Waiting for the network.");
+    else if (!this.trials.peek(this.position)?.ready) {
+      tell(trouble.status ? trouble.message : "Waiting for the network.");
+    }
   }
 
   /** The server stands elsewhere: another device was first, or an answer was refused. */

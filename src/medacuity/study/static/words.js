@@ -72,11 +72,12 @@ export function showProgress(position, { training, total }) {
 /** Say quietly whether answers are saved; nothing is lost while they wait. */
 export function showNetwork({ waiting, trouble, ahead }) {
   const node = byId("network");
-  const kept = `${waiting} ${waiting === 1 ? "answer" : "answers"} kept on this device`;
+  const kept = waiting
+    ? ` · ${waiting} ${waiting === 1 ? "answer" : "answers"} kept on this device` : "";
   const words = {
-    offline: `Waiting for the network · ${kept}`,
-    busy: `Waiting for the server · ${kept}`,
-    session: `Please open your invitation link again · ${kept}`,
+    offline: `Waiting for the network${kept}`,
+    busy: `Waiting for the server${kept}`,
+    session: `Please open your invitation link again${kept}`,
   }[trouble];
   node.dataset.state = trouble ? "waiting" : waiting ? "saving" : "saved";
   node.textContent = words ?? (waiting ? "Saving" : "Saved");
