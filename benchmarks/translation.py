@@ -17,17 +17,21 @@ the wanted contrast at each brightness, which no voxelwise method can beat on sq
 import argparse
 import io
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_gradient_magnitude
+from torch import Tensor
 
 from medacuity import formats
 from medacuity.atomic import atomic_write
+from medacuity.checkpoint import find_weights, load_weights, save_weights, shipped
 from medacuity.features import look_apart
 from medacuity.intensity import Percentile
 from medacuity.metrics.fidelity import mae, psnr, ssim
@@ -39,9 +43,28 @@ from medacuity.volume import Volume
 BINS = 256
 LESION_MM = 5.0
 EVERY = 4  # axial slice is compared
+NETWORKS = {
+    "U-Net, L1 alone": "unet-t1-{}",
+    "pix2pix": "pix2pix-t1-{}",
+    "pix2pix, volumes": "pix2pix-3d-t1-{}",
+    "CycleGAN, no pairs": "cyclegan-t1-{}",
+}
 Image = NDArray[np.float32]
 Method = Callable[[Volume], Image]
 """From a scan to the wanted contrast in the unit range."""
+
+
+class Figures(NamedTuple):
+    """What is measured of a result, and the perceptual distance of each slice."""
+
+    mae: float
+    psnr: float
+    ssim: float
+    perceptual: float
+    detail: float
+    spectrum: float
+    edges: float
+    slices: Tensor
 
 
 def main() -> None:
@@ -51,6 +74,7 @@ def main() -> None:
     parser.add_argument("--wanted", default="T2", choices=["T2", "FLAIR"])
     parser.add_argument("--output", type=Path, help="folder for the picture")
     parser.add_argument("--weights", type=Path, help="folder of weight files, not the shipped")
+    parser.add_argument("--write-cards", action="store_true")
     args = parser.parse_args()
     given, truth = (scan(args.data, "26", kind) for kind in ("T1", args.wanted))
     learnt = [unit(scan(args.data, "07", kind)) for kind in ("T1", args.wanted)]
@@ -60,9 +84,15 @@ def main() -> None:
     print(f"| T1 to {args.wanted} | MAE | PSNR | SSIM | perceptual | detail | spectrum | edges |")
     print("|---|---|---|---|---|---|---|---|")
     made: dict[str, NDArray[np.float32]] = {}
+    figures: dict[str, Figures] = {}
     for name, method in methods.items():
         made[name] = method(given)
-        print(line(name, made[name], wanted, given, inside), flush=True)
+        figures[name] = measure(made[name], wanted, given, inside)
+        print(row(name, figures[name]), flush=True)
+        if args.write_cards and name in NETWORKS:
+            note(NETWORKS[name].format(args.wanted.lower()), figures[name])
+    if {"pix2pix", "U-Net, L1 alone"} <= figures.keys():
+        print(against(figures["pix2pix"], figures["U-Net, L1 alone"]))
     print(f"\n### A lesion of {LESION_MM:g} mm, dark in T1, planted in white matter\n")
     print("| method | change there, over the voxelwise mean's | change beyond 10 mm, likewise |")
     print("|---|---|---|")
@@ -112,18 +142,13 @@ def mapped(volume: Volume, *, of: Callable[..., NDArray[np.float64]]) -> NDArray
 
 def networks(wanted: str, folder: Path | None) -> dict[str, Method]:
     """Return the networks there are for the contrast."""
-    low = wanted.lower()
-    names = {
-        "U-Net, L1 alone": f"unet-t1-{low}",
-        "pix2pix": f"pix2pix-t1-{low}",
-        "pix2pix, volumes": f"pix2pix-3d-t1-{low}",
-        "CycleGAN, no pairs": f"cyclegan-t1-{low}",
-    }
     found = {}
-    for title, name in names.items():
-        file = folder / f"{name}.safetensors" if folder else None
-        if file is None or file.exists():
-            found[title] = partial(translated, weights=str(file or name))
+    for title, pattern in NETWORKS.items():
+        name = pattern.format(wanted.lower())
+        if folder and (folder / f"{name}.safetensors").exists():
+            found[title] = partial(translated, weights=str(folder / f"{name}.safetensors"))
+        elif not folder and name in shipped():
+            found[title] = partial(translated, weights=name)
     return found
 
 
@@ -133,27 +158,51 @@ def translated(volume: Volume, *, weights: str) -> NDArray[np.float32]:
     return Percentile().of(volume.array).to_unit(made.array)
 
 
-def line(
-    name: str, made: NDArray[np.float32], truth: NDArray[np.float32], given: Volume,
-    inside: NDArray[np.bool_],
-) -> str:  # fmt: skip
-    """Return a row of the table."""
+def measure(made: Image, truth: Image, given: Volume, inside: NDArray[np.bool_]) -> Figures:
+    """Return the figures of a result; of slices their mean, and the perceptual ones apart."""
     part = np.flatnonzero(inside.any((0, 1)))[::EVERY]
     x, y, m = (
         torch.from_numpy(np.ascontiguousarray(np.moveaxis(v[:, :, part], 2, 0)))[:, None]
         for v in (made * inside, truth * inside, inside)
     )
-    distance = look_apart(x, y)
-    figures = (
-        1000 * float(mae(x[None, :, 0], y[None, :, 0], mask=m[None, :, 0])),
-        float(psnr(x[None, :, 0], y[None, :, 0], data_range=1.0, mask=m[None, :, 0])),
-        float(ssim(x, y, data_range=1.0).mean()),
-        1000 * float(distance.mean()),
-        float(sharpness(x, y).nanmedian()),
-        float(spectral_distance(x, y).mean()),
-        on_edges(made, given, inside),
+    distance = 1000 * look_apart(x, y)
+    return Figures(
+        mae=1000 * float(mae(x[None, :, 0], y[None, :, 0], mask=m[None, :, 0])),
+        psnr=float(psnr(x[None, :, 0], y[None, :, 0], data_range=1.0, mask=m[None, :, 0])),
+        ssim=float(ssim(x, y, data_range=1.0).mean()),
+        perceptual=float(distance.mean()),
+        detail=float(sharpness(x, y).nanmedian()),
+        spectrum=float(spectral_distance(x, y).mean()),
+        edges=on_edges(made, given, inside),
+        slices=distance,
     )
-    return f"| {name} | " + " | ".join(f"{f:.3g}" if f < 10 else f"{f:.2f}" for f in figures) + " |"
+
+
+def row(name: str, figures: Figures) -> str:
+    """Return a row of the table."""
+    numbers = figures[:-1]
+    return f"| {name} | " + " | ".join(f"{f:.3f}" if f < 10 else f"{f:.1f}" for f in numbers) + " |"
+
+
+def against(critic: Figures, plain: Figures) -> str:
+    """Say how a network with a critic compares with the one without, slice by slice."""
+    nearer = int((critic.slices < plain.slices).sum())
+    return (
+        f"\npix2pix against the U-Net without a critic: looks nearer to the truth on {nearer} of "
+        f"{len(plain.slices)} slices (perceptual {critic.perceptual - plain.perceptual:+.1f}), "
+        f"spectrum {critic.spectrum - plain.spectrum:+.2f} dB, MAE {critic.mae - plain.mae:+.1f}"
+    )
+
+
+def note(name: str, figures: Figures) -> None:
+    """Write what was measured onto the card of shipped weights."""
+    if name in shipped():
+        trained = load_weights(name)
+        measured = {
+            key: round(value, 4) for key, value in figures._asdict().items() if key != "slices"
+        }
+        measured = {"by": "benchmarks/translation.py, open_ms patient 26", **measured}
+        save_weights(find_weights(name), trained.model, replace(trained.card, measured=measured))
 
 
 def on_edges(made: NDArray[np.float32], given: Volume, inside: NDArray[np.bool_]) -> float:

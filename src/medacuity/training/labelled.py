@@ -17,6 +17,9 @@ from medacuity.resize import cubic, resize
 from medacuity.training.cases import Case, split_by_name
 
 SIDES = {"train": "train", "validate": "val"}  # our names, and MedMNIST's
+LICENCES = {"pneumoniamnist": "CC BY 4.0 (MedMNIST v2)"}
+"""Terms of sets that are known, by how their file's name begins."""
+
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 
@@ -37,7 +40,9 @@ def find_labelled(data: Path, classes: Sequence[str]) -> list[Case]:
             f"{data} must be a MedMNIST .npz, hold one, or hold the folders {', '.join(classes)}; "
             f"found {len(files)} .npz files"
         )
-    return [Case(files[0], f"{files[0].stem}-{side}", side) for side in SIDES]
+    stem = files[0].stem
+    licence = next((terms for name, terms in LICENCES.items() if stem.startswith(name)), "unknown")
+    return [Case(files[0], f"{stem}-{side}", side, licence) for side in SIDES]
 
 
 def make_labelled(case: Case, *, classes: Sequence[str], size: int) -> tuple[Tensor, Tensor]:

@@ -191,13 +191,13 @@ def _finish(folder: Path, recipe: Recipe, settings: Settings, journal: Journal) 
         "recipe": recipe.name, "steps": settings.steps, "batch": settings.batch,
         "seed": settings.seed, "start": settings.start and Path(settings.start).stem,
         "seconds": journal.seconds(),
-    } | {
-        NOTED.get(name, f"validation_{name}"): round(value, 4) for name, value in numbers.items()
     }  # fmt: skip
+    seen = {NOTED.get(name, f"validation_{name}"): round(n, 4) for name, n in numbers.items()}
     if journal.cures:
         training["cures"] = on_card(journal.cures)
     for which, (path, network) in enumerate(zip(paths, journal.learner.networks, strict=True)):
-        save_weights(path, network, _card(recipe, settings, which, training))
+        own = training if which else training | seen  # the first network is the one looked at
+        save_weights(path, network, _card(recipe, settings, which, own))
     return paths[0]
 
 
