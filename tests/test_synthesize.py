@@ -147,7 +147,11 @@ def test_slices_of_nothing_but_air_stay_air(tmp_path):
     scan = head((24, 20, 6))
     array = scan.array + np.random.default_rng(0).normal(0, 3, scan.shape).astype(np.float32)
     array[:, :, 4:] -= scan.array[:, :, 4:]
-    made = run(Volume(np.abs(array), scan.affine), unet(tmp_path)).array
+    noisy = Volume(np.abs(array), scan.affine)
+    done = synthesize(noisy, Settings(weights=str(unet(tmp_path))))
+    made = done.volume.array
+    assert done.findings["slices_of_air"] == 2
+    assert "2 slices show nothing but air, and stay so" in in_words(done.findings)
     assert made[:, :, 4:].max() == 0
     assert made[:, :, :4].max() > 0
 

@@ -113,8 +113,9 @@ def synthesize(
         raise SafetyGate(warned[0])
     trained = load_weights(settings.weights or card.name)
     seen = viewpoint(volume, card)
-    array = _run(trained, volume, seen, settings, report)
+    array, box = _run(trained, volume, seen, settings, report)
     findings = _findings(volume, trained, seen, warned)
+    findings["slices_of_air"] = len(seen.of(array)) - len(seen.of(array)[box[0]])
     findings["seconds"] = round(time.monotonic() - began, 2)
     return Synthesized(Volume(array, volume.affine, card.output.unit), findings)
 
@@ -147,21 +148,23 @@ def in_words(findings: dict[str, Any]) -> list[str]:
             f"resampled from {scan} mm to the {network} mm of its training, and back: no detail "
             "finer than either is in the result"
         )
+    if findings["slices_of_air"]:
+        lines.append(f"{findings['slices_of_air']} slices show nothing but air, and stay so")
     lines.append(f"{findings['size']} voxels, where they were, in {findings['seconds']:g} s")
     return lines + [f"warning: {warning}" for warning in findings["warnings"]]
 
 
 def _run(
     trained: Trained, volume: Volume, seen: Viewpoint, settings: Settings, report: Report
-) -> NDArray[np.float32]:
-    """Run the network over the slices, or the volume, and give the numbers their scale."""
+) -> tuple[NDArray[np.float32], tuple[slice, ...]]:
+    """Run the network over slices or volume; return its numbers, and the part that it saw."""
     card, device = trained.card, usable_device(settings.device)
     given = seen.of(volume.array)
     intensity = card.rule().of(given)  # as the network sees it: the same in whatever order
     scale = _scale(card, volume, intensity)
     out = np.full(volume.shape, scale.low, np.float32)  # air
     network: Any = channels_last(trained.model, card.dims).to(device)
-    box = _box(given, seen, intensity) if network.halo is None else (slice(None),) * given.ndim
+    box = _box(given, seen, intensity)
     given, room = given[box], seen.of(out)[box]
     tell = partial(report, card.name)
     fitted = Fitted(
@@ -185,11 +188,11 @@ def _run(
               report=tell if card.dims == 2 else None)  # fmt: skip
     if not np.isfinite(out).all():
         raise SafetyGate("the result is not finite; check the input for damaged voxels")
-    return out
+    return out, box
 
 
 def _box(given: NDArray[Any], seen: Viewpoint, intensity: Intensity) -> tuple[slice, ...]:
-    """Return the part of ``(B, 1, *S)`` that is not air; slices of nothing else are left out."""
+    """Return the part of ``(B, 1, *S)`` that is not air: that is what training saw."""
     above = intensity.low + TISSUE * (intensity.high - intensity.low)
     margin = [round(MARGIN * ratio) for ratio in seen.ratios]
     return foreground(given, above=above, margin=[0, 0, *margin])
