@@ -178,8 +178,8 @@ def test_upside_down_turns_brightness_round_and_leaves_air():
     x[..., 24:40, 24:40] = 0.2
     with torch.no_grad():
         made = network(x)[0, 0]
-    assert float(made[28:36, 28:36].mean()) > 2 * float(made[12:20, 12:20].mean())
-    assert float(made[:4].abs().mean()) < 0.1
+    dark, bright, air = made[28:36, 28:36].mean(), made[12:20, 12:20].mean(), made[:4].mean()
+    assert float(dark) > 1.3 * float(bright) > 2.6 * float(air)
 
 
 def test_srgan_begins_with_the_network_of_least_squared_error():
