@@ -32,12 +32,12 @@ def test_without_any_spread_scores_are_the_quality():
 
 
 def test_spreads_are_those_asked_for():
-    panel = Panel(METHODS, 150, 60, case_spread=0.5, case_method_spread=0.3, bias=0.4, taste=0.2,
+    panel = Panel(METHODS, 100, 40, case_spread=0.5, case_method_spread=0.3, bias=0.4, taste=0.2,
                   noise=0.7)  # fmt: skip
     found = simulate(panel, np.random.default_rng(1), scale=EXACT)
     parts = fit_mixed(*grid_of(found.ratings, "").long()).components
     spreads = [parts.case, parts.case_method, parts.rater, parts.rater_method, parts.residual]
-    np.testing.assert_allclose(np.sqrt(spreads), [0.5, 0.3, 0.4, 0.2, 0.7], rtol=0.2)
+    np.testing.assert_allclose(np.sqrt(spreads), [0.5, 0.3, 0.4, 0.2, 0.7], rtol=0.25)
 
 
 def test_the_truth_is_recovered():

@@ -70,8 +70,21 @@ def write_report(found: Found, folder: str | Path) -> list[Path]:
     Raises:
         StorageError: It cannot be written, or is not empty.
     """
+    with atomic_folder(folder) as beside:
+        (beside / "figures").mkdir()
+        files = _files(found)
+        for name, data in files.items():
+            with atomic_write(beside / name) as file:
+                file.write(data)
+    return [Path(folder) / name for name in files]
+
+
+def _files(found: Found) -> dict[str, bytes]:
+    """Return everything that a report's folder holds, by name."""
     blocks = document(found)
     drawn = {picture.name: svg(picture) for picture in pictures(blocks)}
+    page = io.BytesIO()
+    pdf(blocks, page)
     texts = {
         "report.html": html(blocks, drawn), "results.json": results_json(found),
         "ratings.json": ratings_json(found.ratings),
@@ -83,17 +96,9 @@ def write_report(found: Found, folder: str | Path) -> list[Path]:
         texts["ratings.csv"] = ratings_csv(found.ratings.ratings)
     if found.ratings.choices:
         texts["choices.csv"] = choices_csv(found.ratings.choices)
-    files = {name: text.encode() for name, text in texts.items()}
-    page = io.BytesIO()
-    pdf(blocks, page)
+    files = {name: written.encode() for name, written in texts.items()}
     files["report.pdf"] = page.getvalue()
-    files |= {f"figures/{name}.svg": data for name, data in drawn.items()}
-    with atomic_folder(folder) as beside:
-        (beside / "figures").mkdir()
-        for name, data in files.items():
-            with atomic_write(beside / name) as file:
-                file.write(data)
-    return [Path(folder) / name for name in files]
+    return files | {f"figures/{name}.svg": data for name, data in drawn.items()}
 
 
 def without(ratings: Ratings, raters: Sequence[str]) -> Ratings:

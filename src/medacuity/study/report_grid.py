@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -75,8 +75,8 @@ class Grid:
 def grid_of(ratings: Ratings, question: str) -> Grid:
     """Return the ratings of one question as tables, without attention checks.
 
-    Repeats fill the layers in their order. Where a case has two stimuli of one method, each
-    stimulus is taken as a case of its own.
+    Repeats fill the layers in their order; who only gave a second score gave a first one. Where
+    a case has two stimuli of one method, each stimulus is taken as a case of its own.
     """
     checks = {check.stimulus for check in ratings.checks}
     mine = [r for r in ratings.ratings if r.question == question and r.stimulus not in checks]
@@ -89,12 +89,15 @@ def grid_of(ratings: Ratings, question: str) -> Grid:
     case, cases = coded(case_names)
     rows = {name: i for i, name in enumerate(stimuli)}
     columns = {name: i for i, name in enumerate(raters)}
-    depth = 1 + max((r.repeat for r in mine), default=0)
+    given = defaultdict(list)
+    for r in sorted(mine, key=lambda r: r.repeat):
+        given[rows[r.stimulus], columns[r.rater]].append(r)
+    depth = max(map(len, given.values()), default=1)
     layers = np.full((len(stimuli), len(raters), depth), np.nan)
     seconds = np.full(layers.shape, np.nan)
-    for r in mine:
-        place = rows[r.stimulus], columns[r.rater], r.repeat
-        layers[place], seconds[place] = r.score, r.seconds
+    for (row, column), scores in given.items():
+        for layer, r in enumerate(scores):
+            layers[row, column, layer], seconds[row, column, layer] = r.score, r.seconds
     named = bool(ratings.reference) and ratings.reference in methods
     reference = methods.index(ratings.reference) if named else -1
     return Grid(
