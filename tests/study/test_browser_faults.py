@@ -202,7 +202,7 @@ def test_everything_dies_at_random(chromium, tmp_path: Path, site: Site):  # noq
     pressed: tuple[int, int] | None = None
     kills = {"tab": 0, "browser": 0, "server": 0, "network": 0}
     position = 0
-    deadline = time.monotonic() + 500
+    deadline = time.monotonic() + 1800
     while time.monotonic() < deadline:
         position = where(desk)
         if pressed is not None:  # the page says whether it took the last press
