@@ -3,7 +3,7 @@
     python benchmarks/perception.py --data ../shared/data [--output docs/adversarial]
 
 The trade-off of Blau and Michaeli ("The perception-distortion tradeoff", CVPR 2018) on every
-scan that no training saw, k-space cropped by 2 and by 4 in the plane, the 4 middle slices:
+scan that no training saw, k-space cropped by 2 and by 4 in the plane, the 2 middle slices:
 cubic, SRResNet (mean squared error) and SRGAN at three weights of the adversarial loss, each
 also projected onto what was measured (data consistency).
 
@@ -33,7 +33,7 @@ from medacuity.metrics.protocols import PERCENTILE, head_mask
 from medacuity.metrics.spectrum import sharpness, spectral_distance
 from medacuity.volume import Volume
 
-SLICES = 4
+SLICES = 2
 COLUMNS = ("psnr", "perceptual", "detail", "spectrum")
 ORDER = ("cubic", "SRResNet", "SRGAN light", "SRGAN", "SRGAN heavy")
 
