@@ -29,6 +29,21 @@ for name in mri-2d-x2 mri-2d-x2-noisy mri-3d-x2 mri-3d-x2-noisy \
     run "$name" "$name" --data "$data" --cases "$cases" "$@"
 done
 
+# Features first: SRGAN's loss runs on them; its two networks of least squared error come next.
+for name in features-mri-2d srresnet-mri-x2 srresnet-mri-x4 \
+    srgan-mri-x2-light srgan-mri-x2 srgan-mri-x2-heavy \
+    srgan-mri-x4-light srgan-mri-x4 srgan-mri-x4-heavy; do
+    run "$name" "$name" --data "$data" --cases "$cases" "$@"
+done
+contrasts=src/medacuity/training/recipes/contrast_cases.csv
+for name in unet-t1-t2 pix2pix-t1-t2 pix2pix-3d-t1-t2 cyclegan-t1-t2; do
+    run "$name" "$name" --data "$data" --cases "$contrasts" "$@"
+done
+cp runs/cyclegan-t1-t2/cyclegan-t2-t1.safetensors src/medacuity/weights/
+for name in gan-pneumonia cgan-pneumonia; do
+    run "$name" "$name" --data "$data/travel/labelled" "$@"
+done
+
 case " $* " in *" cuda"*) quick= ;; *) quick=-quick ;; esac
 for name in srcnn-photo-x3 espcn-photo-x3 fsrcnn-photo-x2 fsrcnn-photo-x3 fsrcnn-photo-x4 \
     lapsrn-photo; do
