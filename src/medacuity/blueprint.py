@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from medacuity import models
 from medacuity.errors import WeightsRefused
@@ -55,15 +56,30 @@ def build(network: str, arguments: Mapping[str, Any], path: Path | None = None) 
 
 def shapes_of(network: str, arguments: Mapping[str, Any], path: Path) -> dict[str, tuple[int, ...]]:
     """Return the shapes of a network's weights, by name; takes no memory for them."""
-    with torch.device("meta"):
+    with torch.device("meta"), _Unfilled():
         weights = build(network, arguments, path).state_dict()
     return {name: tuple(value.shape) for name, value in weights.items()}
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves out what draws the first weights: without memory it is slow, and for nothing."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run what is no drawing of weights."""
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Refuse arguments that would build without end before a weight is compared."""
     for key, value in arguments.items():
         numbers = value if isinstance(value, list | tuple) else [value]
+        if len(numbers) > MOST:
+            raise ValueError(f"{key} must be at most {MOST} numbers")
         if not all(isinstance(n, int | float) and 0 <= n <= MOST for n in numbers):
             raise ValueError(f"{key} must be numbers from 0 to {MOST}")
     # What is no number here is the network's to refuse; multiplied it would only take memory.

@@ -10,6 +10,7 @@
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import dicom_makers as make
@@ -19,6 +20,9 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
+from test_dicom_validator import faults
+from test_dicom_write import KINDS as SCANNERS
+from test_dicom_write import some
 
 from medacuity import formats
 from medacuity.errors import UsageError
@@ -191,3 +195,14 @@ def test_headers_that_would_claim_another_unit_are_refused(tmp_path, source):
 def test_a_result_is_named_after_its_input(tmp_path, name, result):
     source = Source(tmp_path / name, (), None, "")
     assert output_in(tmp_path / "out", source, "SYNTHETIC-t2") == tmp_path / "out" / result
+
+
+@pytest.mark.skipif(not shutil.which("dciodvfy"), reason="dicom3tools is not installed")
+@pytest.mark.parametrize("kind", SCANNERS)
+def test_the_validator_finds_nothing_but_what_it_is_too_old_for(tmp_path, kind):
+    source = formats.read(make.save(some(kind), tmp_path / "source"))
+    formats.write(tmp_path / "out", source.volumes, like=source, provenance=MADE)
+    places = (tmp_path / "source", tmp_path / "out")
+    before, after = (sorted(p.iterdir())[0] if p.is_dir() else p for p in places)
+    new = faults(after) - faults(before)
+    assert all("(0008,001c)" in fault for fault in new)  # SyntheticData came after it
