@@ -63,6 +63,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "chests" / name / f"{n}.png")
     slices = phantom(48).array * np.linspace(0.8, 1.0, 6, dtype=np.float32)
     _save(tmp_path / "scan.nii.gz", slices, (1, 1, 3))
+    _save(tmp_path / "ct.nii.gz", slices / slices.max() * 1500 - 1000, (4, 4, 3))
     colours = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     Image.fromarray(colours).save(tmp_path / "image.png")
     (tmp_path / "series").mkdir()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from medacuity import checkpoint
+from medacuity import card
 from medacuity.checkpoint import Card, save_weights
 from medacuity.enhance import Settings, enhance
 from medacuity.errors import LimitExceeded, SafetyGate, UsageError
@@ -237,7 +237,7 @@ def test_strict_refuses_scans_to_photo_networks(photo, volume):
 
 
 def test_cards_and_consistency_know_the_same_scanners():
-    assert set(checkpoint.SCANNERS) == set(SCANNERS)
+    assert set(card.SCANNERS) == set(SCANNERS)
 
 
 class Attention(torch.nn.Module):
