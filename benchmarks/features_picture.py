@@ -58,6 +58,7 @@ def _measure(image: Slice, truth: Slice) -> tuple[float, float, float]:
 
 def _drawn(truth: Slice, images: dict[str, Slice]) -> bytes:
     figure = Figure(figsize=(13, 6.2), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.12)  # titles of two lines
     panels = figure.subplots(2, 5).ravel()
     panels[5].axis("off")
     places = [panel for n, panel in enumerate(panels) if n != 5]
