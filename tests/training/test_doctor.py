@@ -106,6 +106,22 @@ def test_an_explosion_is_found_and_a_spike_is_not(make, name, by):
     assert visit(spike, range(2000)) is None
 
 
+def test_a_distance_far_below_one_can_explode_too():
+    log, rng = game(0), random.Random(1)
+
+    def srgan(step: int) -> dict[str, float]:
+        distance = (
+            0.005 * math.exp(rng.gauss(0, 0.3)) * (0.4 * step if step > 700 else 1 + step / 700)
+        )
+        adversarial = 1e-3 * log(step)["loss"]
+        return log(step) | {"loss": distance + adversarial, "adversarial": adversarial}
+
+    assert visit(srgan, range(700)) is None
+    found = visit(srgan, range(2000))
+    assert "the distance stays" in found.sentence
+    assert 700 < found.step < 850
+
+
 def test_a_slow_explosion_is_found_too():
     rising = changed(supervised(0), "loss", lambda step, x: x * math.exp(max(0, step - 500) / 150))
     found = visit(rising, range(3000))

@@ -6,7 +6,8 @@
   back, nothing has changed but the count and the random numbers.
 - A state that went to disk and back goes on to the bit: dropout, latents, replay buffers,
   averages and moments too. Nobody else's random numbers are touched.
-- Rates follow the schedule; bfloat16 and R1 work, together too.
+- Rates follow the schedule, and what they have been lowered by, which is saved.
+- bfloat16 and R1 work, together too.
 """
 
 import math
@@ -178,6 +179,29 @@ def test_the_loop_takes_it_and_the_rate_falls(make, batch):
     one, rates = make(), []
     fit(one, batch, steps=8, report=lambda step, logged: rates.append(logged["rate"]))
     assert rates == pytest.approx(2e-4 * np.array([1, 1, 1, 1, 1, 0.75, 0.5, 0.25]))
+
+
+@FLAT
+@pytest.mark.parametrize("sides", ["both", "generator", "critic"])
+def test_slower_rates_are_part_of_the_state(make, batch, sides):
+    one, other, plain = make(), make(), make()
+    one.slow(0.25, sides=sides)
+    one.slow(0.5, sides=sides)
+    other.load_state_dict(one.state_dict())
+    logged = one.step(batch(0))
+    assert logged == other.step(batch(0))
+    before = plain.step(batch(0))
+    for name, side in (("rate", "generator"), ("critic_rate", "critic")):
+        share = 0.125 if sides in (side, "both") else 1.0
+        assert logged[name] == pytest.approx(share * before[name])
+    for side, name in ((one.making, "generator"), (one.judging, "critic")):
+        moved = side.optimiser.param_groups[0]["lr"]
+        assert moved == logged["rate" if name == "generator" else "critic_rate"]
+    old = plain.state_dict()  # of a run begun before rates could be lowered
+    for name in ("generator", "critic"):
+        old[name] = {k: v for k, v in old[name].items() if k != "pace"}
+    one.load_state_dict(old)
+    assert (one.making.pace, one.judging.pace) == (1, 1)
 
 
 def test_the_rate_of_games_ends_at_zero_and_never_below():

@@ -138,6 +138,19 @@ def test_what_is_not_finite_in_between_changes_nothing(kind):
     assert one.step(batch(2))["skipped"] == 0
 
 
+def test_slower_rates_are_part_of_the_state():
+    one, other, plain = learner(), learner(), learner()
+    one.slow(0.5, sides="generator")
+    one.slow(0.5, sides="both")
+    one.slow(0.5, sides="critic")  # there is none
+    other.load_state_dict(copy.deepcopy(one.state_dict()))
+    logged = one.step(batch(0))
+    assert logged == other.step(batch(0))
+    assert logged["rate"] == pytest.approx(0.25 * plain.step(batch(0))["rate"])
+    one.load_state_dict({k: v for k, v in plain.state_dict().items() if k != "pace"})
+    assert one.pace == 1  # of a run begun before rates could be lowered
+
+
 def test_a_spoiled_weight_is_never_spread():
     one = learner()
     one.step(batch(0))

@@ -22,6 +22,7 @@ BROKEN_RUN = 8  # steps in a row that were not finite; the loop itself gives up 
 BROKEN_SHARE = 0.5  # of the steps lately
 LASTING = 50  # steps that a level must have been off: a spike, or a jump of the data, passes
 RISE = 10.0  # robust standard deviations above the lowest level
+FAR = 10.0  # times the first distance to a target: a critic makes it rise twofold
 HUGE = 100.0  # losses of games are about 1 whatever they are made of
 STEEP = 1000.0  # gradients jump tenfold in healthy games
 CERTAIN = 0.99  # a critic's accuracy: right about all, but for a stray patch
@@ -33,6 +34,7 @@ WILD = 5.0  # times the contrast of real images
 FIRST_STEPS = 1000  # before them images may be anything: early on all of them are alike for a while
 FIRST_LOOKS = 4  # where it was never well, it is given up if no better than three looks before
 SECOND_OPINION = 2  # looks in a row
+WATCHED = ("loss", "distance", "critic_loss", "gradient", "critic_gradient")
 STATE = ("broken", "surest", "past", "once_well", "seen")
 
 
@@ -60,7 +62,7 @@ class Doctor:
     """
 
     def __init__(self) -> None:
-        self.trends = {n: Trend() for n in ("loss", "critic_loss", "gradient", "critic_gradient")}
+        self.trends = {name: Trend() for name in WATCHED}
         self.signs: Counter[str] = Counter()
         self.broken = 0.0  # share of the steps lately that were not finite
         self.surest: list[float] = []  # accuracies of the critic lately
@@ -83,26 +85,24 @@ class Doctor:
             return Finding("not finite", step, runs, BROKEN_RUN, f"steps are not finite: {share}")
         if skipped:
             return None
+        game = "critic_loss" in logged
+        if "adversarial" in logged:  # what is left of the loss: from the target, or there and back
+            logged = logged | {"distance": logged["loss"] - logged["adversarial"]}
         for name, trend in self.trends.items():
             if name in logged:
-                trend.add(abs(logged[name]) if "critic_loss" in logged else logged[name])
-        return self._exploding(step, "critic_loss" in logged) or self._beaten(step, logged)
+                trend.add(abs(logged[name]) if game else logged[name])
+        return self._exploding(step, game) or self._beaten(step, logged)
 
     def _exploding(self, step: int, game: bool) -> Finding | None:
         for name, trend in self.trends.items():
             if trend.level is None:
                 continue
-            if "gradient" in name:
-                limit = STEEP * trend.typical
-            elif game:
-                limit = HUGE * max(1.0, trend.lowest)
-            else:
-                limit = _lost(trend)
+            limit = _highest(name, trend, game)
             if self._lasts(name, trend.level > limit) >= LASTING:
-                what = name.replace("_", "'s ").replace("critic", "the critic")
+                what = name.replace("_", "'s ")
                 return Finding(
                     "exploding", step, trend.level, limit,
-                    f"{what} stays at {trend.level:.3g}, above {limit:.3g}",
+                    f"the {what} stays at {trend.level:.3g}, above {limit:.3g}",
                 )  # fmt: skip
         return None
 
@@ -199,12 +199,17 @@ class Doctor:
         for name in STATE:
             setattr(self, name, state[name])
         for name, trend in self.trends.items():
-            trend.load_state_dict(state["trends"][name])
+            trend.load_state_dict(state["trends"].get(name, {}))
         self.signs = Counter(state["signs"])
 
 
-def _lost(trend: Trend) -> float:
-    """Return the level at which more than half of what was learned is lost again."""
+def _highest(name: str, trend: Trend, game: bool) -> float:
+    """Return the level above which a number has exploded."""
     start = trend.first or 0.0
-    rise = max(RISE * trend.spread, (start - trend.lowest) / 2, 0.1 * abs(start))
-    return trend.lowest + rise
+    if "gradient" in name:
+        return STEEP * trend.typical
+    if name == "distance":
+        return FAR * start
+    if game:
+        return HUGE * max(1.0, trend.lowest)
+    return trend.lowest + max(RISE * trend.spread, (start - trend.lowest) / 2, 0.1 * abs(start))
