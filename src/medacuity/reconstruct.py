@@ -196,7 +196,7 @@ def wanted_grid(grid: Grid, settings: Settings) -> Grid:
 def _weights(y: Tensor, photons: float | None) -> Tensor:
     """Return one over the variance of each line integral."""
     if photons is None:
-        return (noise_level(y).clamp(min=1e-6) ** -2).expand_as(y)
+        return (noise_level(y) ** -2).expand_as(y)
     return counted(smoothed(y), photons=photons)
 
 

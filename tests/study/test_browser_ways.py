@@ -80,9 +80,7 @@ def by_keyboard(desk: Desk, scale: str, turn: int) -> dict[str, float]:
     for n in range(desk.page.locator("fieldset").count()):
         place = (turn + n) % len(WAYS[scale])
         key = desk.page.locator("fieldset").nth(n).locator("kbd").nth(place).inner_text()
-        desk.page.keyboard.press(
-            {"←": "ArrowLeft", "→": "ArrowRight", "↓": "ArrowDown"}.get(key, key)
-        )
+        desk.page.keyboard.press({"←": "ArrowLeft", "→": "ArrowRight"}.get(key, key))
         said[f"q{n + 1}"] = WAYS[scale][place]
     return said
 

@@ -324,7 +324,7 @@ def test_a_fault_of_ours_tells_nothing(app, visitors, monkeypatch, caplog):
     def broken(*_):
         raise RuntimeError("secret path /srv/patients")
 
-    monkeypatch.setattr("medacuity.study.rating_api.state_of", broken)
+    monkeypatch.setattr("medacuity.study.service.state_of", broken)
     reply = visitors["rater"].get("/api/session")
     assert (reply.status_code, reply.json()["error"]) == (500, "fault")
     assert "patients" not in reply.text

@@ -214,11 +214,11 @@ def test_the_log_is_gapless_whatever_comes_at_once(folder, database):
                     str(uuid.UUID(int=rng.getrandbits(128))), row.position + 1, "answer",
                     row.token, {"q1": worker % 5 + 1}, 10,
                 )  # fmt: skip
-                done = False
+                done, at = False, row.position
                 for _ in range(50):
                     try:
                         with writing(engine).begin() as connection:
-                            done = record(connection, 1, 1, new)[0]
+                            done = record(connection, 1, new, sitting=1, at=at)[0]
                         break
                     except Exception:
                         time.sleep(0.01)

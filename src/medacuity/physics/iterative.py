@@ -19,6 +19,10 @@ Report = Callable[[int, int, float], None]
 """Told after each step: how many are done, of how many at most, and the relative change."""
 
 
+PIXELS = 1e-3
+"""How well pixels can explain line integrals at best."""
+
+
 class Step(NamedTuple):
     """An image, and the data minus its line integrals."""
 
@@ -121,11 +125,13 @@ def noise_level(y: Tensor) -> Tensor:
     """Estimate the noise of every slice's line integrals, ``(B, 1, 1, 1)``.
 
     Along a view neighbours are alike, so that second differences are mostly noise, sqrt(6) times
-    as large; their median is not impressed by edges.
+    as large; their median is not impressed by edges. Nothing is trusted to better than
+    `PIXELS` of its size: pixels do not project as tissue does.
     """
     bends = (y[..., 2:] - 2 * y[..., 1:-1] + y[..., :-2]).abs().flatten(1)
     sigma = bends.median(1).values / (0.6745 * math.sqrt(6))
-    return sigma.reshape(-1, 1, 1, 1)
+    least = PIXELS * y.flatten(1).square().mean(1).sqrt()
+    return torch.maximum(sigma, least.clamp(min=1e-6)).reshape(-1, 1, 1, 1)
 
 
 def _inverse(sums: Tensor) -> Tensor:

@@ -52,33 +52,45 @@ def _inside(start: Floats, step: Floats, row: int, first: int, last: int, width:
 
 
 @_compiled
+def _look_up(sums: Floats, line: Floats, places: Floats, weights: Floats) -> None:
+    """Add to each of the sums what the line has at its place, between two neighbours."""
+    real, last = line.dtype.type, len(line) - 2
+    if line.shape[1] == 1:  # one slice: places side by side, rather than slices
+        for n in range(len(places)):
+            k = min(max(np.int32(places[n]), np.int32(0)), np.int32(last))
+            w = real(places[n] - k)
+            sums[n, 0] += real(weights[n]) * (line[k, 0] + w * (line[k + 1, 0] - line[k, 0]))
+        return
+    for n in range(len(places)):
+        k = min(max(np.int64(places[n]), 0), last)
+        w = real(weights[n] * (places[n] - k))
+        v = real(weights[n]) - w
+        left, right, total = line[np.uint64(k)], line[np.uint64(k + 1)], sums[n]
+        for c in range(line.shape[1]):
+            total[np.uint64(c)] += v * left[np.uint64(c)] + w * right[np.uint64(c)]
+
+
+@_compiled
 def project(
     low: int, high: int, out: Floats, x: Floats, runs: Ints, start: Floats, step: Floats
-) -> None:  # fmt: skip
+) -> None:
     """Add to ``out`` the sums of the image along the rays of runs ``low`` to ``high``."""
-    rows, width, slices = x.shape[0], x.shape[1] - 2, x.shape[2]
-    real = x.dtype.type
+    rows, width = x.shape[0], x.shape[1] - 2
+    ones = np.ones(out.shape[1])
     for top in range(0, rows, ROWS):
         for run in range(low, high):
             view, first, last = runs[run]
-            a, b, sums = start[view], step[view], out[view]
+            a, b = start[view], step[view]
             for row in range(top, min(rows, top + ROWS)):
                 begin, end = _inside(a, b, row, first, last, width)
-                line = x[row]
-                for s in range(begin, end):
-                    t = a[s] + row * b[s]
-                    k = min(max(np.int64(t), 0), width)
-                    w = real(t - k)
-                    v = real(1) - w
-                    left, right, total = line[np.uint64(k)], line[np.uint64(k + 1)], sums[s]
-                    for c in range(slices):
-                        total[np.uint64(c)] += v * left[np.uint64(c)] + w * right[np.uint64(c)]
+                places = a[begin:end] + row * b[begin:end]
+                _look_up(out[view, begin:end], x[row], places, ones)
 
 
 @_compiled
 def spread(
     low: int, high: int, x: Floats, y: Floats, runs: Ints, start: Floats, step: Floats
-) -> None:  # fmt: skip
+) -> None:
     """Add to rows ``low`` to ``high`` of the image what the rays carry: `project`, transposed."""
     width, slices = x.shape[1] - 2, x.shape[2]
     real = x.dtype.type
@@ -105,13 +117,16 @@ def _meet(
 ) -> None:  # fmt: skip
     """Fill in where on the detector the pixels of a row fall, and the weights of what is there."""
     n, m = along[0] + row * along[1], away[0] + row * away[1]
-    for j in range(len(t)):
-        across, depth = n + j * along[2], m + j * away[2]
-        if beam == 0:
-            t[j], g[j] = across, 1.0
-        elif beam == 1:
-            t[j], g[j] = across / depth, 1 / (depth * depth)
-        else:
+    if beam == 0:
+        for j in range(len(t)):
+            t[j], g[j] = n + j * along[2], 1.0
+    elif beam == 1:
+        for j in range(len(t)):
+            over = 1 / (m + j * away[2])
+            t[j], g[j] = (n + j * along[2]) * over, over * over
+    else:
+        for j in range(len(t)):
+            across, depth = n + j * along[2], m + j * away[2]
             t[j], g[j] = np.arctan2(across, depth), 1 / (across * across + depth * depth)
 
 
@@ -124,20 +139,11 @@ def gather(
 
     ``bins`` is the padded bin in the middle, and how many there are per unit of `_meet`.
     """
-    middle, scale = bins
-    columns, last, slices = x.shape[1], y.shape[1] - 2, x.shape[2]
-    real = x.dtype.type
-    t, g = np.empty(columns), np.empty(columns)
+    (middle, scale), last = bins, y.shape[1] - 2
+    places, weights = np.empty(x.shape[1]), np.empty(x.shape[1])
     for view in range(len(y)):
-        line = y[view]
         for row in range(low, high):
-            _meet(t, g, across[view], depth[view], row, beam)
-            pixels = x[row]
-            for j in range(columns):
-                place = min(max(middle + scale * t[j], 0.0), last)
-                k = np.int64(place)
-                w = real(g[j] * (place - k))
-                v = real(g[j]) - w
-                left, right, total = line[np.uint64(k)], line[np.uint64(k + 1)], pixels[j]
-                for c in range(slices):
-                    total[np.uint64(c)] += v * left[np.uint64(c)] + w * right[np.uint64(c)]
+            _meet(places, weights, across[view], depth[view], row, beam)
+            for j in range(len(places)):
+                places[j] = min(max(middle + scale * places[j], 0.0), last)
+            _look_up(x[row], y[view], places, weights)

@@ -10,7 +10,7 @@ from medacuity.errors import UsageError
 from medacuity.physics.iterative import Step
 from medacuity.physics.radon import Radon
 
-INNER = 10
+INNER = 5
 """Steps on the edges for one on the data; they go on where they stopped the last time."""
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from medacuity.study.design import Study
 from medacuity.study.raters import note
-from medacuity.study.schema import event, rater, rating, trial
+from medacuity.study.schema import event, rater, rating
 from medacuity.study.tokens import now
 
 ANSWER, UNDO = "answer", "undo"
@@ -96,7 +96,9 @@ def state_of(connection: Connection, number: int) -> State:
     return State(row.sequence, row.position)
 
 
-def record(connection: Connection, number: int, sitting: int, new: Event) -> tuple[bool, State]:
+def record(
+    connection: Connection, number: int, new: Event, *, sitting: int, at: int | None
+) -> tuple[bool, State]:
     """Store an event once, and return whether it is stored, and where the rater is then.
 
     The same event again is stored already, so that a browser may send it until it hears so.
@@ -105,8 +107,9 @@ def record(connection: Connection, number: int, sitting: int, new: Event) -> tup
     Args:
         connection: In a transaction that writes.
         number: Of the rater.
-        sitting: The number of the session.
         new: What was done.
+        sitting: The number of the session.
+        at: The position of the trial among the rater's; None if it is not one of them.
     """
     before = connection.execute(
         select(event.c.event, event.c.trial, event.c.answer).where(
@@ -117,9 +120,6 @@ def record(connection: Connection, number: int, sitting: int, new: Event) -> tup
     if before is not None:
         return tuple(before) == (new.event, new.trial, new.written), state
     open_now = state.position if new.event == ANSWER else state.position - 1
-    at = connection.scalar(
-        select(trial.c.position).where(trial.c.token == new.trial, trial.c.rater == number)
-    )
     after = State(new.sequence, state.position + (1 if new.event == ANSWER else -1))
     if (
         new.sequence != state.sequence + 1

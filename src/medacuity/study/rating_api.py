@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from medacuity.errors import StorageError
 from medacuity.study.design import NEAREST, ORIGINAL, STIMULI, Study
-from medacuity.study.events import State, parse, record, state_of
+from medacuity.study.events import State, parse, record
 from medacuity.study.exchange import (
     RATER,
     Refused,
@@ -81,8 +81,10 @@ async def trials(request: Request) -> Response:
     _, number = await rater_session(request)
     served = service(request)
     course = await served.course(number)
-    state = await served.read(lambda connection: state_of(connection, number))
     first, count = _whole(request, "from"), _whole(request, "count")
+    state = served.states.get(number)
+    if state is None or not state.position <= first <= first + count <= state.position + AHEAD:
+        state = await served.state(number)
     low, high = max(0, state.position - 1), min(state.position + AHEAD, len(course.trials))
     wanted = range(max(first, low), min(first + min(count, AHEAD), high))
     return JSONResponse(
@@ -126,9 +128,11 @@ async def happen(request: Request) -> Response:
     if new is None:
         raise Refused(400, "invalid")
     course = await served.course(number)
+    at = course.positions.get(new.trial)
     stored, state = await served.write(
-        lambda connection: record(connection, number, found.number, new)
+        lambda connection: record(connection, number, new, sitting=found.number, at=at)
     )
+    served.note_state(number, state)
     body = _state_body(course, state)
     if not stored:
         raise Refused(409, "conflict", more={"state": body})
@@ -149,7 +153,7 @@ ROUTES = [
 async def _session_body(request: Request, found: Session, number: int) -> dict[str, Any]:
     served = service(request)
     course = await served.course(number)
-    state = await served.read(lambda connection: state_of(connection, number))
+    state = await served.state(number)
     study = served.study
     return {
         "csrf": found.csrf,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_LIMIT = 16 * 1024
@@ -53,7 +53,8 @@ class Gate:
         self.address = address
         self.host = urlsplit(address).netloc if address else None
         tls = bool(address and address.startswith("https://"))
-        self.headers = {**HEADERS, **(TLS_ONLY if tls else {})}
+        headers = {**HEADERS, **(TLS_ONLY if tls else {})}
+        self.headers = [(n.lower().encode(), value.encode()) for n, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -118,11 +119,10 @@ class Gate:
         return site in (None, "same-origin") and origin in (None, self.address or own)
 
     def _dress(self, scope: Scope, message: Message) -> None:
-        headers = MutableHeaders(scope=message)
-        for name, value in self.headers.items():
-            headers[name] = value
+        """Add the headers; nobody behind the gate sets any of them."""
         fixed = scope["path"].startswith("/static/")
-        headers["Cache-Control"] = "no-cache" if fixed else "no-store"
+        cached = (b"cache-control", b"no-cache" if fixed else b"no-store")
+        message["headers"] = [*message.get("headers", ()), *self.headers, cached]
 
 
 class TooLarge(Exception):

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from medacuity.errors import StorageError
 from medacuity.study.database import open_database
 from medacuity.study.design import load
+from medacuity.study.events import State, state_of
 from medacuity.study.limits import Limit
 from medacuity.study.schema import panel, rater, trial
 from medacuity.study.sessions import SEEN_EVERY_S, Session, note_seen, session_of
@@ -37,10 +38,18 @@ class Shown(NamedTuple):
 
 
 class Course(NamedTuple):
-    """All trials of a rater, in order, with the name that the rater's outbox has."""
+    """All trials of a rater.
+
+    Args:
+        public: The name that the rater's outbox has.
+        trials: In order.
+        positions: Of trials, by token.
+        stimuli: Of panels, by token.
+    """
 
     public: str
     trials: tuple[Shown, ...]
+    positions: dict[str, int]
     stimuli: dict[str, int]
 
 
@@ -59,6 +68,7 @@ class Service:
         self.writer = Writer(self.engine)
         self.sessions: OrderedDict[str, tuple[Session, float]] = OrderedDict()
         self.courses: OrderedDict[int, Course] = OrderedDict()
+        self.states: OrderedDict[int, State] = OrderedDict()
         self.entries = Limit(10 / 60, 10)
         self.events = Limit(5.0, 150)
         self.requests = Limit(40.0, 800)
@@ -106,6 +116,16 @@ class Service:
             _keep(self.courses, number, known)
         return known
 
+    async def state(self, number: int) -> State:
+        """Return where a rater is."""
+        found = await self.read(lambda connection: state_of(connection, number))
+        return self.note_state(number, found)
+
+    def note_state(self, number: int, state: State) -> State:
+        """Remember where a rater was; another server may know better."""
+        _keep(self.states, number, state)
+        return state
+
     def _read(self, question: Callable[[Connection], T]) -> T:
         try:
             with self.engine.connect() as connection:
@@ -127,7 +147,12 @@ def course_of(connection: Connection, number: int) -> Course:
     for row in rows:
         before = trials.get(row.token, Shown(row.token, row.kind, ()))
         trials[row.token] = before._replace(panels=(*before.panels, (row.panel, row.stimulus)))
-    return Course(public, tuple(trials.values()), {row.panel: row.stimulus for row in rows})
+    return Course(
+        public,
+        tuple(trials.values()),
+        {token: position for position, token in enumerate(trials)},
+        {row.panel: row.stimulus for row in rows},
+    )
 
 
 def _keep(cache: OrderedDict[K, T], key: K, value: T) -> None:

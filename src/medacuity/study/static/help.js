@@ -1,7 +1,7 @@
 // The help: the same table of keys that the page obeys, and how hands work.
 
 import { KEYS } from "./keys.js";
-import { KEY_SIGNS } from "./questions.js";
+import { KEY_SIGNS, freeKey } from "./questions.js";
 import { byId } from "./words.js";
 
 /** Set the help up for a study; return whether single letters and digits work as keys. */
@@ -15,7 +15,7 @@ export function connectHelp(study) {
   const { choices, slider } = study.items[0];
   const answers = slider
     ? [{ shown: "0 … 9", words: "Set the slider in tenths" }, { shown: "← →", words: "One step" }]
-    : choices.map(({ key, label }) => ({ shown: KEY_SIGNS[key] ?? key, words: label }));
+    : choices.map(({ key, label }) => ({ shown: KEY_SIGNS[key] ?? freeKey(key), words: label }));
   const pair = study.layout !== "single";
   const present = (does) =>
     (does !== "flip" || (pair && study.layout !== "side-by-side"))

@@ -70,7 +70,8 @@ function makeItem(item, onChange) {
 function makeChoices(item, onChange) {
   const body = document.createElement("div");
   body.className = "choices";
-  const inputs = item.choices.map((choice) => {
+  const choices = item.choices.map((choice) => ({ ...choice, key: freeKey(choice.key) }));
+  const inputs = choices.map((choice) => {
     const label = document.createElement("label");
     const input = document.createElement("input");
     const key = document.createElement("kbd");
@@ -85,7 +86,7 @@ function makeChoices(item, onChange) {
     return input;
   });
   const press = (key) => {
-    const index = item.choices.findIndex((choice) => choice.key === key);
+    const index = choices.findIndex((choice) => choice.key === key);
     if (index < 0) return false;
     inputs[index].checked = true;
     inputs[index].focus();
@@ -159,5 +160,10 @@ function slid(key, value, { low, high, step }) {
   return by === undefined ? null : Math.min(high, Math.max(low, value + by));
 }
 
+/** Return a choice's key; up and down go through the slices, whatever is asked. */
+export function freeKey(key) {
+  return key === "ArrowUp" || key === "ArrowDown" ? "0" : key;
+}
+
 /** How keys are written on the page, where their names are long. */
-export const KEY_SIGNS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
+export const KEY_SIGNS = { ArrowLeft: "←", ArrowRight: "→" };

@@ -10,7 +10,9 @@ const PAUSES = [1000, 2000, 4000, 8000, 15_000];
 /** Sends as long as the page lives; `tell({waiting, trouble})` hears how it goes. */
 export class Sender {
   #wake = () => {};
+  #poked = null;
   #failures = 0;
+  #trouble = null;
 
   constructor(outbox, session, tell) {
     this.outbox = outbox;
@@ -26,19 +28,16 @@ export class Sender {
   async keep(event, position) {
     await this.outbox.put({ position, event: { key: newKey(), ...event } });
     this.#wake();
+    await this.#report();
   }
 
   /** Send until stopped. */
   async run() {
     while (!this.stopped) {
-      const poked = new Promise((resolve) => (this.#wake = resolve));
-      const waiting = await this.outbox.waiting();
-      if (waiting.length > 0) {
-        await this.#send(waiting);
-      } else {
-        this.tell({ waiting: 0, trouble: null });
-        await poked;
-      }
+      this.#poked = new Promise((resolve) => (this.#wake = resolve));
+      const waiting = await this.#report();
+      if (waiting.length > 0) await this.#send(waiting);
+      else await this.#poked;
     }
   }
 
@@ -54,13 +53,13 @@ export class Sender {
 
   async #send(waiting) {
     const [{ order, message }] = waiting;
-    this.tell({ waiting: waiting.length, trouble: this.#failures ? this.trouble : null });
     try {
       const post = { ...message.event, sequence: this.state.sequence + 1 };
       const reply = await ask("/api/events", { post, csrf: this.csrf });
       await this.outbox.drop([order]);
       this.state = reply.state;
       this.#failures = 0;
+      this.#trouble = null;
     } catch (error) {
       if (!(error instanceof Trouble)) throw error;
       await this.#mend(error, waiting);
@@ -71,7 +70,7 @@ export class Sender {
     if (trouble.status === 409 && trouble.body.state) await this.#follow(trouble.body.state, waiting);
     else if ([400, 413, 415].includes(trouble.status)) await this.#giveUp(waiting[0], trouble);
     else if (trouble.status === 403 && (await this.#renewed())) return;
-    else await this.#waitFor(trouble, waiting.length);
+    else await this.#waitFor(trouble);
   }
 
   /** The server is somewhere else: take its word, and keep what still fits. */
@@ -98,12 +97,21 @@ export class Sender {
     }
   }
 
-  async #waitFor(trouble, waiting) {
-    this.trouble = trouble.status === 401 ? "session" : trouble.status ? "busy" : "offline";
-    this.tell({ waiting, trouble: this.trouble });
+  /** Wait before the next try; the rater's next answer is a reason to try at once. */
+  async #waitFor(trouble) {
+    this.#trouble = trouble.status === 401 ? "session" : trouble.status ? "busy" : "offline";
+    await this.#report();
     const growing = PAUSES[Math.min(this.#failures, PAUSES.length - 1)];
     this.#failures += 1;
-    await pause(Math.max(trouble.wait, growing));
+    if (trouble.wait) await pause(trouble.wait);
+    else await Promise.race([pause(growing), this.#poked]);
+  }
+
+  /** Say how many events wait, and why; return them. */
+  async #report() {
+    const waiting = await this.outbox.waiting();
+    this.tell({ waiting: waiting.length, trouble: waiting.length ? this.#trouble : null });
+    return waiting;
   }
 }
 

@@ -148,16 +148,9 @@ export class Stage {
     return { label, image, canvas, figure, greys: document.createElement("canvas") };
   }
 
-  /** Put panels in a row or in a column, whichever shows them larger. */
+  /** Show all panels side by side, or the one whose turn it is. */
   #arrange() {
     if (!this.view) return;
-    const { clientWidth: width, clientHeight: height } = this.#root;
-    const count = this.flickering ? 1 : this.#panels.length;
-    const { across, down } = extent(this.#panels[0].image);
-    const inRow = Math.min(width / count / across, height / down);
-    const inColumn = Math.min(width / across, height / count / down);
-    this.#root.classList.toggle("column", inColumn > inRow);
-    this.#root.classList.toggle("flicker", this.flickering);
     for (const [index, { figure }] of this.#panels.entries()) {
       figure.hidden = this.flickering && index !== this.shown;
     }
