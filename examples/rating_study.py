@@ -101,7 +101,8 @@ def rate(connection: Connection, study: Study, likeness: dict[str, float]) -> No
             score = answer(quality + strictness + rng.normal(0, 0.5), scale)
             said = Event(str(uuid.uuid4()), sequence, "answer", trial.token,
                          {study.items[0].name: score}, int(rng.gamma(4, 1500)))  # fmt: skip
-            record(connection, number, sitting.number if sitting else 0, said)
+            place = sequence - 1
+            record(connection, number, said, sitting=sitting.number if sitting else 0, at=place)
 
 
 if __name__ == "__main__":
