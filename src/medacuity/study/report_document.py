@@ -89,9 +89,8 @@ def document(found: Found) -> list[Block]:
             Heading(pairs.question or "Choices"),
             *_choices(pairs, prefix=f"q{n}-" if several else ""),
         ]
-    notes = [*found.ratings.notes, *(note for finding in found.questions for note in finding.notes)]
     blocks.append(Heading("How to read this"))
-    blocks += [Words(METHOD), *(Words(note) for note in dict.fromkeys(notes))]
+    blocks += [Words(METHOD), *(Words(note) for note in found.ratings.notes)]
     blocks.append(
         Words(f"Written by medacuity {found.version}; bootstraps from seed {found.seed}.")
     )
@@ -116,7 +115,8 @@ def _scores(finding: QuestionFinding, found: Found, *, prefix: str) -> list[Bloc
     blocks.append(agreement_table(finding))
     if finding.recovery is not None:
         blocks.append(_raters_picture(finding, prefix))
-    return [*blocks, raters_table(finding.raters), components_table(finding)]
+    blocks += [raters_table(finding.raters), components_table(finding)]
+    return [*blocks, *(Words(note) for note in finding.notes)]
 
 
 def _methods_picture(finding: QuestionFinding, prefix: str) -> Picture:

@@ -151,13 +151,14 @@ def draw_gradings(figure: FigureBase, finding: QuestionFinding, baseline: str) -
         area = pair.grading.area.value
         x, y, area = (y, x, 1 - area) if turned else (x, y, area)
         i = grid.methods.index(name)
-        axes.plot(x, y, color=colour(i), marker=MARKERS[i % 8], markersize=3,
+        dots = MARKERS[i % 8] if len(x) <= 20 else ""
+        axes.plot(x, y, color=colour(i), marker=dots, markersize=3,
                   label=f"{short(name)} ({area:.2f})")  # fmt: skip
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(-0.01, 1.01)
     axes.set_aspect("equal")
     axes.set_xlabel(f"share of grades at least so good: {short(baseline)}")
-    axes.set_ylabel("the same of the method")
+    axes.set_ylabel("share of the method's, likewise")
     figure.legend(loc="outside right center", title="method (area)")
 
 

@@ -55,10 +55,10 @@ def conclusions(finding: QuestionFinding) -> list[str]:
         )
     again = overall_repeats(finding.grid)
     if again.pairs:
+        same = f"{100 * again.same:.0f} % got the same score; " if finding.grid.scale.step else ""
         said.append(
-            f"Of {again.pairs} stimuli that were shown a second time, {100 * again.same:.0f} % got "
-            f"the same score; 95 % of second scores differ by less than {again.repeatability:.2f} "
-            f"(weighted kappa {number(again.kappa)})."
+            f"Of {again.pairs} stimuli that were shown a second time, {same}95 % of second scores "
+            f"differ by less than {again.repeatability:.2f} (weighted kappa {number(again.kappa)})."
         )
     if finding.metrics:
         said.append(best_metric(finding))

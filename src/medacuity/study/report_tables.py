@@ -131,7 +131,8 @@ def raters_table(raters: Sequence[RaterFinding]) -> Table:
     timed = any(math.isfinite(rater.seconds) for rater in raters)
     head = ["rater", "ratings", "mean", "bias", "95 % interval", "inconsistency", "correlation"]
     head += ["same again", "kappa again"] * repeated + ["checks failed"] * checked
-    head += ["seconds"] * timed + ["flagged"]
+    flagged = any(rater.flags for rater in raters)
+    head += ["seconds"] * timed + ["flagged"] * flagged
     rows = []
     for r in raters:
         row = [r.name, str(r.ratings), number(r.mean), number(r.bias.value, signed=True)]
@@ -139,7 +140,7 @@ def raters_table(raters: Sequence[RaterFinding]) -> Table:
         same = f"{100 * r.repeats.same:.0f} % of {r.repeats.pairs}" if r.repeats.pairs else "-"
         row += [same, number(r.repeats.kappa)] * repeated
         row += [f"{r.failed} of {r.checks}"] * checked + [number(r.seconds, 1)] * timed
-        rows.append((*row, "; ".join(r.flags)))
+        rows.append((*row, *["; ".join(r.flags)] * flagged))
     note = "Bias and inconsistency by ITU-T P.910. Correlation: with the mean of the panel."
     if repeated:
         note += " Again: second scores of the same stimuli against the first."

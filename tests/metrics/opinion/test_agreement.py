@@ -11,7 +11,14 @@ from statsmodels.stats.inter_rater import cohens_kappa, to_table
 from tests.metrics.opinion.test_icc import ANXIETY
 
 from medacuity.errors import UsageError
-from medacuity.metrics.opinion.agreement import alpha, consistency, kappa, kappas
+from medacuity.metrics.opinion.agreement import (
+    alpha,
+    consistency,
+    interval_alphas,
+    kappa,
+    kappas,
+    value_counts,
+)
 
 GAP = np.nan
 KRIPPENDORFF = np.array([
@@ -31,6 +38,14 @@ def test_alpha_by_hand(rng):
     """Coincidences 2, 2, 2 and one pair 2-3: D_o = 18/8, D_e = 600/56 with ordinal distances."""
     table = np.array([[1, 1], [2, 2], [3, 3], [3, 2.0]])
     assert alpha(table, rng=rng).value == pytest.approx(1 - (18 / 8) / (600 / 56))
+
+
+def test_alpha_of_interval_data_from_sums_is_the_packages(rng):
+    table = np.round(rng.uniform(0, 10, (20, 5)), 1)
+    table[rng.random(table.shape) < 0.2] = np.nan
+    counts, values = value_counts(table)
+    found = interval_alphas(counts, values, np.ones((1, len(counts))))
+    assert found[0] == pytest.approx(alpha(table, rng=rng, ordinal=False, resamples=2).value)
 
 
 def test_alpha_of_dice_is_zero_and_of_agreement_one(rng):
