@@ -25,7 +25,9 @@ th, td { padding: .28rem .7rem; text-align: right; border-bottom: 1px solid #ddd
 td.words { white-space: normal; min-width: 12rem; text-align: left; }
 thead th { border-bottom: 2px solid #888; vertical-align: bottom; white-space: normal; }
 th:first-child { text-align: left; font-weight: 600; }
-tbody th { font-weight: 500; }
+tbody th:first-child { font-weight: 500; white-space: normal; min-width: 7rem; max-width: 20rem;
+  overflow-wrap: anywhere; }
+.table:focus-visible { outline: 2px solid #0072b2; outline-offset: 2px; }
 tbody tr:hover { background: #f3f7fa; }
 @media print { body { max-width: none; margin: 0; font-size: 11px; } .table { overflow: visible; }
   figure, tr { break-inside: avoid; } h2 { break-after: avoid; } }
@@ -75,9 +77,11 @@ def _table(table: Table) -> str:
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.head)
     rows = "\n".join(f"<tr>{_cells(table, row)}</tr>" for row in table.rows)
     note = f'<p class="note">{escape(table.note)}</p>' if table.note else ""
+    caption = escape(table.caption)
     return (
-        f'<div class="table"><table><caption>{escape(table.caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>{note}"
+        f'<div class="table" tabindex="0" role="region" aria-label="{caption}">'
+        f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead>\n"
+        f"<tbody>\n{rows}\n</tbody></table></div>{note}"
     )
 
 
