@@ -88,7 +88,7 @@ RECIPES = [
         learner=partial(Perceiving, kinds=len(HARM), descent=adam(6e-4, warm_up=300, longest=5.0)),
         patch=(64, 64),
         batch=12,
-        steps=3_000,
+        steps=1_500,
         variants=3,
         seed=1,
         task="features of MRI slices, to compare images by what they look like",
