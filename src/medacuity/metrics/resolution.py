@@ -139,13 +139,14 @@ def _around(
     weights = np.maximum(1 - np.abs(places[:, None] - distances) / width, 0)
     sums = weights.sum(1)
     found = np.interp(places, distances, values)
-    return np.where(sums > 0.5, weights @ values / np.maximum(sums, 1e-12), found)
+    mean: NDArray[np.float64] = weights @ values / np.maximum(sums, 1e-12)
+    return np.asarray(np.where(sums > 0.5, mean, found), dtype=np.float64)
 
 
 def _transfer(spread: NDArray[np.float64], step: float, highest: float) -> Spectrum:
     size = 8 * len(spread)
     value = np.abs(np.fft.rfft(spread, size))
-    frequency = np.fft.rfftfreq(size, step)
+    frequency = np.asarray(np.fft.rfftfreq(size, step), dtype=np.float64)
     kept = frequency <= highest
     # A difference of two samples is itself a blur, by a known amount.
     return Spectrum(frequency[kept], value[kept] / value[0] / np.sinc(frequency[kept] * step))

@@ -62,10 +62,10 @@ def _look_up(sums: Floats, line: Floats, places: Floats, weights: Floats) -> Non
             sums[n, 0] += real(weights[n]) * (line[k, 0] + w * (line[k + 1, 0] - line[k, 0]))
         return
     for n in range(len(places)):
-        k = min(max(np.int64(places[n]), 0), last)
-        w = real(weights[n] * (places[n] - k))
+        at = min(max(np.int64(places[n]), np.int64(0)), np.int64(last))
+        w = real(weights[n] * (places[n] - at))
         v = real(weights[n]) - w
-        left, right, total = line[np.uint64(k)], line[np.uint64(k + 1)], sums[n]
+        left, right, total = line[np.uint64(at)], line[np.uint64(at + 1)], sums[n]
         for c in range(line.shape[1]):
             total[np.uint64(c)] += v * left[np.uint64(c)] + w * right[np.uint64(c)]
 
