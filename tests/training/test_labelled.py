@@ -62,6 +62,15 @@ def test_folders_of_pictures(tmp_path):
     assert 0.9 < float(x.max()) <= 1
 
 
+def test_a_picture_in_a_folder_stands_upright(tmp_path):
+    for name in CLASSES:
+        (tmp_path / name).mkdir()
+    for n in range(20):
+        Image.fromarray(pictures(1)[0]).save(tmp_path / CLASSES[0] / f"{n}.png")
+    x, _ = make_labelled(find_labelled(tmp_path, CLASSES)[0], classes=CLASSES, size=28)
+    assert torch.equal((x[0, 0] * 255).round().to(torch.uint8), torch.from_numpy(pictures(1)[0]))
+
+
 def test_rare_classes_come_as_often(medmnist, tmp_path):
     prepare(RECIPES["cgan-pneumonia"], find_labelled(medmnist, CLASSES), tmp_path / "arrays")
     batches = Labelled(tmp_path / "arrays", "train", seed=0, shift=2)

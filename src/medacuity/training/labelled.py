@@ -97,7 +97,7 @@ def _from_folders(
 
 
 def _picture(path: Path, size: int) -> Tensor:
-    array = formats.read(path).volumes[0].array[..., 0]
+    array = formats.read(path).volumes[0].array[..., 0].T  # rows first, as MedMNIST has them
     white = 65535.0 if array.dtype == np.uint16 else 255.0
-    x = torch.from_numpy(array.astype(np.float32) / white)
+    x = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32) / white)
     return resize(x[None, None], (size, size), cubic)[0].clamp(0, 1)
