@@ -95,6 +95,16 @@ def go_on(desk: Desk, hand: Hand) -> None:
         desk.page.click("#next")
 
 
+def swap(desk: Desk, hand: Hand) -> None:
+    """Look at the other image."""
+    if hand is by_keyboard:
+        desk.page.keyboard.press("f")
+    elif hand is by_touch:
+        desk.page.tap("#flip")
+    else:
+        desk.page.click("#flip")
+
+
 @pytest.mark.parametrize("hand", [by_mouse, by_touch, by_keyboard], ids=lambda hand: hand.__name__)
 def test_a_whole_study(chromium, site: tuple[str, Site], hand: Hand):  # noqa: F811
     scale, served = site
@@ -106,6 +116,9 @@ def test_a_whole_study(chromium, site: tuple[str, Site], hand: Hand):  # noqa: F
         desk.trial(turn)
         assert desk.page.locator("#next").is_disabled()
         said[turn] = hand(desk, scale, turn)
+        if scale == "dcr":  # one image has not been seen yet
+            assert desk.page.locator("#next").is_disabled()
+            swap(desk, hand)
         go_on(desk, hand)
     desk.thanked()
     assert {position: answer for _, position, answer in served.stored()} == said

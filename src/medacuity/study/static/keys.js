@@ -11,7 +11,7 @@ export const KEYS = [
   { group: "Look", keys: ["PageDown"], shown: "Page ↓", does: "farDown", words: "On by five" },
   { group: "Look", keys: ["f", "F"], shown: "F", does: "flip",
     words: "Flicker: swap the images in one place" },
-  { group: "Look", keys: ["v", "V"], shown: "V", does: "layout", words: "Side by side again" },
+  { group: "Look", keys: ["v", "V"], shown: "V", does: "layout", words: "Both again, side by side" },
   { group: "Look", keys: ["m", "M"], shown: "M", does: "volume", words: "Volume viewer on or off" },
   { group: "Window", keys: ["w"], shown: "W", does: "narrower", words: "More contrast" },
   { group: "Window", keys: ["W"], shown: "Shift W", does: "wider", words: "Less contrast" },

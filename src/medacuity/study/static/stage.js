@@ -37,7 +37,13 @@ export class Stage {
     this.view = { ...this.#start };
     this.flickering = flicker && panels.length > 1;
     this.shown = 0;
+    this.seen = new Set();
     this.#arrange();
+  }
+
+  /** Whether every image was on the screen: with flicker, one can be missed. */
+  get allSeen() {
+    return this.#panels.every((_, index) => this.seen.has(index));
   }
 
   /** Take everything away, so that nothing is seen of a trial that is over. */
@@ -153,6 +159,7 @@ export class Stage {
     if (!this.view) return;
     for (const [index, { figure }] of this.#panels.entries()) {
       figure.hidden = this.flickering && index !== this.shown;
+      if (!figure.hidden) this.seen.add(index);
     }
     this.#draw();
   }
