@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from skimage.transform import iradon
 
-from medacuity.physics import plain
 from medacuity.physics.fbp import fbp
 from medacuity.physics.geometry import Grid, parallel
 from medacuity.physics.phantoms import shepp_logan
@@ -53,7 +52,6 @@ def main() -> None:
         (f"projection, {n} slices", "project batch", "astra project", n, "10"),
         ("adjoint, 1 slice", "adjoint", "astra adjoint", 1, ""),
         (f"adjoint, {n} slices", "adjoint batch", "astra adjoint", n, ""),
-        ("projection, 1 slice, plain torch", "project plain", "astra project", 1, ""),
     ):
         ours, theirs = seconds[own], seconds[peer]
         ratio = statistics.median(per * b / a for a, b in zip(ours, theirs, strict=True))
@@ -80,7 +78,6 @@ def _jobs(size: int, views: int, slices: int) -> dict[str, Job]:
         "project batch": lambda: operator(many),
         "adjoint": lambda: operator.adjoint(y),
         "adjoint batch": lambda: operator.adjoint(scans),
-        "project plain": lambda: plain.forward(x[0], operator.sweeps),
     }
     return jobs | _astra(x[0, 0].numpy(), y[0, 0].numpy(), np.deg2rad(geometry.angles_deg))
 

@@ -88,6 +88,10 @@ class Task:
     settings: Settings
     report: StepReport
 
+    def steps(self, usual: int) -> int:
+        """Return how many steps may be taken."""
+        return usual if self.settings.steps is None else self.settings.steps
+
     def fbp(self, window: str, cutoff: float = 1.0) -> Tensor:
         """Return the filtered back-projection: a result, or where to start from."""
         scan, grid = self.operator.geometry, self.operator.grid
@@ -105,14 +109,14 @@ def _fbp(task: Task) -> Solved:
 
 def _sirt(task: Task) -> Solved:
     return solve(
-        sirt(task.y, task.operator), steps=task.settings.steps or 200,
+        sirt(task.y, task.operator), steps=task.steps(200),
         tolerance=task.settings.tolerance, weights=task.weights, report=task.report,
     )  # fmt: skip
 
 
 def _cgls(task: Task) -> Solved:
     return solve(
-        cgls(task.y, task.operator), steps=task.settings.steps or 50,
+        cgls(task.y, task.operator), steps=task.steps(50),
         tolerance=task.settings.tolerance, weights=task.weights, report=task.report,
     )  # fmt: skip
 
@@ -123,7 +127,7 @@ def _tv(task: Task) -> Solved:
         start=task.fbp("hann"),
     )  # fmt: skip
     return solve(
-        method, steps=task.settings.steps or 100, tolerance=task.settings.tolerance,
+        method, steps=task.steps(100), tolerance=task.settings.tolerance,
         report=task.report,
     )  # fmt: skip
 
