@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.metrics.opinion.published import SHROUT_FLEISS, corrupted, matrix, nflx, printed
 from tests.metrics.opinion.test_agreement import KRIPPENDORFF
+from tests.metrics.opinion.test_choices import WINS
 from tests.metrics.opinion.test_mixed import study
-from tests.metrics.opinion.test_pairs import WINS
 
 from medacuity.metrics.opinion.agreement import alpha, kappa
 from medacuity.metrics.opinion.icc import icc

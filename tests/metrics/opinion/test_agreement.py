@@ -118,6 +118,10 @@ def test_repeats_by_hand():
     assert found.repeatability == pytest.approx(1.96 * 2**0.5 * 0.5)
 
 
+def test_repeats_may_be_lists():
+    assert consistency([4, 3, 5], [4, 4, np.nan]).same == 0.5
+
+
 def test_no_repeats_say_nothing():
     found = consistency(np.array([4.0]), np.array([np.nan]))
     assert found.pairs == 0

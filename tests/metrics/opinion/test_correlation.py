@@ -89,6 +89,18 @@ def test_stimuli_without_one_of_the_two_do_not_count(rng):
     assert associate(metric, opinion, np.arange(5), rng=rng).stimuli == 3
 
 
+def test_lists_and_names_of_cases_do():
+    def of(metric, opinion, case):
+        found = associate(metric, opinion, case, rng=np.random.default_rng(0), resamples=50)
+        return found.linear, found.ranks, found.within
+
+    metric, opinion = [3.0, 1, 4, 1, 5, np.nan], [2.0, 1, 4, 2, 5, 3]
+    assert of(metric, opinion, list("aabbcc")) == of(
+        np.array(metric), np.array(opinion), np.array([0, 0, 1, 1, 2, 2])
+    )
+    assert spearman([1, 2, 3], [4, 6, 5]) == kendall([1, 2, 3], [4, 6, 5]) * 1.5 == 0.5
+
+
 def test_fewer_than_three_are_refused(rng):
     with pytest.raises(UsageError, match="at least 3 stimuli"):
         associate(np.array([1.0, 2]), np.array([1.0, 2]), np.arange(2), rng=rng)

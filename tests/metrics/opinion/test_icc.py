@@ -4,6 +4,8 @@ Oracles: the paper's example with the intervals that R's psych prints for it; an
 seven digits from R's psych; statsmodels' analysis of variance; a panel whose truth is known.
 """
 
+from itertools import product
+
 import numpy as np
 import pandas
 import pytest
@@ -98,3 +100,22 @@ def test_raters_who_say_one_thing_only_agree_on_nothing():
     found = icc(np.tile([1.0, 2.0, 3.0], (5, 1)))
     assert found.two.value == 0
     assert np.isfinite(found.three.low) or found.three.value <= 0
+
+
+@pytest.mark.parametrize(("stimuli", "raters"), [(2, 2), (2, 3), (3, 2)])
+def test_every_small_table_has_numbers_that_make_sense(stimuli, raters):
+    """All tables of grades 1 to 3 (0.1 to 0.3: with rounding): no fault, no warning, none over 1.
+
+    Where raters differ by chance more than stimuli do, the form of a mean has no value: with
+    ``1 + (k - 1) ICC(2,1) <= 0`` its quotient would even be above 1.
+    """
+    for cells in product((1, 2, 3), repeat=stimuli * raters):
+        table = np.array(cells, float).reshape(stimuli, raters)
+        if np.ptp(table) > 0:
+            for found in (icc(table), icc(table / 10)):
+                for form in FORMS:
+                    e = getattr(found, form)
+                    assert not e.value > 1 + 1e-9
+                    assert not e.low > e.value + 1e-6
+                    assert not e.high < e.value - 1e-6
+                    assert not -np.inf < e.value < -1e6

@@ -130,6 +130,19 @@ def test_too_few_are_refused():
         fit_mixed(np.ones(2), np.array([0, 1]), np.array([0, 0]), np.array([0, 0]))
 
 
+def test_lists_do_and_missing_scores_are_gaps(rng):
+    given = study(rng, methods=2)
+    expected = fit_mixed(*(values[1:] for values in given))
+    score, *others = (values.tolist() for values in given)
+    found = fit_mixed([np.nan, *score[1:]], *others)
+    np.testing.assert_array_equal(found.means, expected.means)
+
+
+def test_a_method_without_ratings_is_refused():
+    with pytest.raises(UsageError, match="methods are numbered"):
+        fit_mixed(np.ones(6), np.array([0, 2] * 3), np.arange(6) // 2, np.arange(6) % 3)
+
+
 def test_names_become_codes():
     found, names = codes(["x", "y", "x"])
     assert found.tolist() == [0, 1, 0]

@@ -136,6 +136,11 @@ def test_bias_is_taken_once_as_in_p913(data):
     assert without_bias(scores).mean() == pytest.approx(3.5447906523855885)
 
 
+def test_infinity_is_no_score():
+    with pytest.raises(UsageError, match="infinity"):
+        recover(np.array([[1.0, 2], [3, np.inf]]))
+
+
 @pytest.mark.parametrize("bad", [np.ones((3, 1)), np.ones(4), np.array([[1, np.nan], [2, np.nan]])])
 def test_too_little_is_refused(bad):
     with pytest.raises(UsageError):

@@ -11,6 +11,7 @@ from tests.metrics.opinion.published import corrupted, nflx
 from medacuity.metrics.opinion.recovery import without_bias
 from medacuity.metrics.opinion.scores import mos
 from medacuity.metrics.opinion.screening import (
+    blind,
     screen_by_correlation,
     screen_by_kurtosis,
     with_panel,
@@ -118,6 +119,20 @@ def test_who_always_says_the_same_is_found(rng):
     found = screen_by_correlation(scores)
     assert np.flatnonzero(~found.kept).tolist() == [3]
     assert np.isnan(found.correlation[3])
+
+
+def test_where_nothing_differs_nobody_was_blind():
+    """One score for everything is careless only where the panel saw differences."""
+    assert screen_by_correlation(np.full((6, 4), 3.0)).kept.all()
+    assert not blind(np.full((6, 4), 3.0)).any()
+
+
+def test_who_rated_too_few_is_not_judged(rng):
+    scores = rng.uniform(1, 5, 40)[:, None] + rng.normal(0, 0.3, (40, 5))
+    scores[2:, 4] = np.nan  # two scores lie on a line, whatever they are
+    found = screen_by_correlation(scores)
+    assert found.kept.all()
+    assert np.isnan(found.correlation[4])
 
 
 def test_two_always_stay(rng):

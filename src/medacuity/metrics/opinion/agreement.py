@@ -205,8 +205,9 @@ def consistency(first: Array, second: Array) -> Consistency:
         >>> found.pairs, found.same, found.drift
         (4, 0.75, 0.25)
     """
+    first, second = np.asarray(first, float), np.asarray(second, float)
     both = np.isfinite(first) & np.isfinite(second)
-    before, after = np.asarray(first[both], float), np.asarray(second[both], float)
+    before, after = first[both], second[both]
     if not before.size:
         return Consistency(0, math.nan, math.nan, math.nan, math.nan)
     off = after - before

@@ -65,6 +65,7 @@ def associate(
         >>> round(found.ranks.value, 2), round(found.pairs.value, 2)
         (0.8, 0.67)
     """
+    metric, opinion, case = np.asarray(metric, float), np.asarray(opinion, float), np.asarray(case)
     both = np.isfinite(metric) & np.isfinite(opinion)
     if both.sum() < 3:
         raise UsageError(
@@ -99,6 +100,7 @@ def pearson(x: Array, y: Array) -> float:
         >>> pearson(np.array([1.0, 2, 3]), np.array([2.0, 4, 6]))
         1.0
     """
+    x, y = np.asarray(x, float), np.asarray(y, float)
     x, y = x - x.mean(), y - y.mean()
     size = math.sqrt(float(x @ x) * float(y @ y))
     return min(max(float(x @ y) / size, -1.0), 1.0) if size > 0 else math.nan
@@ -122,6 +124,7 @@ def ranked(x: Array) -> Array:
 
 def kendall(x: Array, y: Array) -> float:
     """Return Kendall's tau-b; NaN where one does not vary."""
+    x, y = np.asarray(x, float), np.asarray(y, float)
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return math.nan
     if x.size > 400:  # n log n; below, the table of signs is faster

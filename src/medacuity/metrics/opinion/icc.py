@@ -6,7 +6,10 @@ import numpy as np
 from scipy import stats
 
 from medacuity.errors import UsageError
-from medacuity.metrics.opinion.estimate import Array, Estimate, table_of
+from medacuity.metrics.opinion.estimate import UNKNOWN, Array, Estimate, table_of
+
+ROUNDING = 1e-12
+"""What part of all squares may come from rounding alone."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class ICC:
 
     ``one`` is for raters drawn anew for each stimulus, ``two`` for raters who stand for others
     (absolute agreement), ``three`` for these raters alone (consistency). The first of a pair
-    says what one rater's score is worth, the second what the mean of all raters is worth.
+    says what one rater's score is worth, the second what the mean of all raters is worth: minus
+    infinity where stimuli differ less than raters do by chance, so that there is nothing to say.
 
     Attributes:
         one: ICC(1,1).
@@ -70,7 +74,10 @@ def mean_squares(table: Array) -> MeanSquares:
     rows = k * float(((table.mean(axis=1) - mean) ** 2).sum())
     columns = n * float(((table.mean(axis=0) - mean) ** 2).sum())
     total = float(((table - mean) ** 2).sum())
-    within, left = max(total - rows, 0.0), max(total - rows - columns, 0.0)
+    rows, columns, within, left = (
+        part if part > ROUNDING * total else 0.0
+        for part in (rows, columns, total - rows, total - rows - columns)
+    )
     degrees = (n - 1) * (k - 1)
     return MeanSquares(
         rows / (n - 1), columns / (k - 1) if k > 1 else 0.0, within / max(n * (k - 1), 1),
@@ -147,20 +154,32 @@ def _two(ms: MeanSquares, ends: tuple[float, float]) -> tuple[Estimate, Estimate
     n, k = ms.stimuli, ms.raters
     if ms.rows == 0 == ms.left:  # every rater says one thing only
         return Estimate(0.0), Estimate(0.0)
-    value = (ms.rows - ms.left) / (ms.rows + (k - 1) * ms.left + k * (ms.columns - ms.left) / n)
+    below = ms.rows + (k - 1) * ms.left + k * (ms.columns - ms.left) / n
+    if below <= ROUNDING * (ms.rows + ms.left):
+        return UNKNOWN, UNKNOWN
+    value = (ms.rows - ms.left) / below
+    alone = Estimate(value), Estimate(_stepped(value, k))
     a = k * value / (n * (1 - value)) if value < 1 else np.inf
     b = 1 + k * value * (n - 1) / (n * (1 - value)) if value < 1 else np.inf
     if not np.isfinite(a) or ms.left == 0 == ms.columns:
         return Estimate(value, value, value), Estimate(value, value, value)
-    degrees = (a * ms.columns + b * ms.left) ** 2 / (
-        (a * ms.columns) ** 2 / (k - 1) + (b * ms.left) ** 2 / ((n - 1) * (k - 1))
+    degrees = _divide(
+        (a * ms.columns + b * ms.left) ** 2,
+        (a * ms.columns) ** 2 / (k - 1) + (b * ms.left) ** 2 / ((n - 1) * (k - 1)),
     )
-    down, up = stats.f.ppf(ends[0], n - 1, degrees), stats.f.ppf(ends[0], degrees, n - 1)
+    if not 0 < degrees < np.inf:
+        return alone
+    down = float(stats.f.ppf(ends[0], n - 1, degrees))
+    up = float(stats.f.ppf(ends[0], degrees, n - 1))
     others = k * ms.columns + (k * n - k - n) * ms.left
-    low = float(n * (ms.rows - down * ms.left) / (down * others + n * ms.rows))
-    high = float(n * (up * ms.rows - ms.left) / (others + n * up * ms.rows))
-    mean = (ms.rows - ms.left) / (ms.rows + (ms.columns - ms.left) / n)
-    return Estimate(value, low, high), Estimate(mean, _stepped(low, k), _stepped(high, k))
+    if not (np.isfinite(down) and np.isfinite(up)) or others + ms.rows <= 0:
+        return alone
+    low = n * (ms.rows - down * ms.left) / (down * others + n * ms.rows)
+    high = n * (up * ms.rows - ms.left) / (others + n * up * ms.rows)
+    return (
+        Estimate(value, low, high),
+        Estimate(_stepped(value, k), _stepped(low, k), _stepped(high, k)),
+    )
 
 
 def _single(ratio: float, low: float, high: float, k: int) -> Estimate:
@@ -177,7 +196,8 @@ def _average(ratio: float, low: float, high: float) -> Estimate:
 
 def _stepped(single: float, k: int) -> float:
     """Return what the mean of k raters is worth when one is worth that (Spearman & Brown)."""
-    return k * single / (1 + (k - 1) * single)
+    below = 1 + (k - 1) * single
+    return k * single / below if below > ROUNDING else -np.inf
 
 
 def _divide(above: float, below: float) -> float:

@@ -113,7 +113,7 @@ def fit_mixed(score: Array, method: Codes, case: Codes, rater: Codes) -> Mixed:
         ``(ratings,)`` each.
 
     Raises:
-        UsageError: Fewer ratings than methods and two more.
+        UsageError: Fewer ratings than methods and two more, or a method without any.
 
     Example:
         >>> score = np.array([5.0, 4, 4, 3, 4, 4, 2, 3])
@@ -122,10 +122,16 @@ def fit_mixed(score: Array, method: Codes, case: Codes, rater: Codes) -> Mixed:
         >>> model.means.round(2).tolist()
         [4.0, 3.25]
     """
+    score = np.asarray(score, float)
+    known = np.isfinite(score)
+    score = score[known]
+    method, case, rater = (np.asarray(codes, np.intp)[known] for codes in (method, case, rater))
     if len(score) < int(method.max(initial=0)) + 3:
         raise UsageError(
             f"a mixed model needs more ratings than methods, got {len(score)}; collect more"
         )
+    if not np.bincount(method).all():
+        raise UsageError("methods are numbered 0, 1, ..., each with a rating; one has none")
     design = _Design(score, method, _groupings(method, case, rater))
     return Mixed(design, design.fitted())
 

@@ -149,7 +149,9 @@ def _layers(scores: Array) -> Array:
             "scores are a table of stimuli by at least two raters (by repetitions), "
             f"got shape {np.shape(scores)}; put stimuli in rows, raters in columns"
         )
-    known = np.isfinite(table)
+    if np.isinf(table).any():
+        raise UsageError("scores are finite numbers, or NaN where missing; got infinity")
+    known = ~np.isnan(table)
     if not (known.any(axis=(1, 2)).all() and known.any(axis=(0, 2)).all()):
         raise UsageError(
             "every stimulus needs a score and every rater must have given one, got an empty row "

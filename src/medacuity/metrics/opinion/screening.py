@@ -1,5 +1,6 @@
 """Who was not looking: raters that the recommendations would leave out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,10 +110,11 @@ def screen_by_correlation(scores: Array, *, least: float = CORRELATED) -> Correl
     table = table_of(scores, raters=2)
     kept = np.ones(table.shape[1], dtype=np.bool_)
     found = np.full(table.shape[1], np.nan)
+    # Who gives everything one score has no correlation, and was not looking.
+    without = np.where(blind(table), -1.0, 1.0)
     while True:
         found[kept] = with_panel(table[:, kept])
-        # Who gave every stimulus the same score has no correlation, and was not looking.
-        worth = np.where(np.isnan(found), -1.0, found)
+        worth = np.where(np.isnan(found), without, found)
         worst = int(np.argmin(np.where(kept, worth, np.inf)))
         if worth[worst] >= least or kept.sum() <= 2:
             return CorrelationScreening(kept, found)
@@ -125,12 +127,28 @@ def with_panel(table: Array) -> Array:
     Shape:
         ``(stimuli, raters)`` -> ``(raters,)``.
     """
+    found = np.full(table.shape[1], np.nan)
+    for i, (mine, panel) in enumerate(_beside_panel(table)):
+        if mine.size > 2 and np.ptp(mine) > 0 and np.ptp(panel) > 0:
+            found[i] = np.corrcoef(mine, panel)[0, 1]
+    return found
+
+
+def blind(table: Array) -> NDArray[np.bool_]:
+    """Return which raters gave one score to stimuli that the panel found to differ.
+
+    Shape:
+        ``(stimuli, raters)`` -> ``(raters,)``.
+    """
+    return np.array([
+        mine.size > 2 and np.ptp(mine) == 0 < np.ptp(panel) for mine, panel in _beside_panel(table)
+    ], dtype=np.bool_)  # fmt: skip
+
+
+def _beside_panel(table: Array) -> Iterator[tuple[Array, Array]]:
+    """Yield each rater's scores, and the means of all for the same stimuli."""
     known = ~np.isnan(table)
     count = known.sum(axis=1)
     panel = np.nansum(table, axis=1) / np.where(count, count, np.nan)
-    found = np.full(table.shape[1], np.nan)
     for i, column in enumerate(table.T):
-        mine, theirs = column[known[:, i]], panel[known[:, i]]
-        if mine.size > 2 and np.ptp(mine) > 0 and np.ptp(theirs) > 0:
-            found[i] = np.corrcoef(mine, theirs)[0, 1]
-    return found
+        yield column[known[:, i]], panel[known[:, i]]
