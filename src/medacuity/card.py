@@ -63,6 +63,8 @@ class Card:
             over volumes in windows of this size; none: the whole volume at once.
         classes: What labels mean: those of the images that may be asked for, or, of a network
             that takes a label map, its values from 0.
+        interval: Of a network that also gives the logarithm of its expected error: errors
+            within which 90 % of voxels of a patient lay that no training saw; 0: it gives none.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Card:
     orientation: str = ""
     patch: list[int] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
+    interval: float = 0.0
 
     @property
     def purpose(self) -> str:
@@ -257,6 +260,8 @@ def _check_purpose(card: Card) -> None:
     own = card.output.unit != "a.u."
     if card.purpose == "synthesize" and own and not card.output_intensity:
         raise ValueError("a result in a unit needs an intensity rule of its own")
+    if type(card.interval) not in (int, float) or not 0 <= card.interval < math.inf:
+        raise ValueError("interval must be a number >= 0")
     if card.output_intensity and not isinstance(rule_from(card.output_intensity), Fixed):
         raise ValueError("the intensity of a result must be fixed: there is nothing to tell it by")
     if card.purpose == "generate":

@@ -50,3 +50,28 @@ def decibel(prediction: Tensor, target: Tensor, *, floor: float = 3e-6) -> Tenso
     """
     error = (prediction - target).square().flatten(1).mean(1)
     return 10 * torch.log10(error + floor).mean()
+
+
+def median_and_spread(prediction: Tensor, target: Tensor, *, weight: float = 0.02) -> Tensor:
+    """L1 of the first half of the channels, and how well the second tells its error.
+
+    The second half is the logarithm of the mean absolute error that is to be expected: the
+    likelihood of a Laplace distribution, in which the error itself is taken as given. So the
+    image is the one that L1 alone would give, and what varies about it gets a width.
+
+    Args:
+        prediction: ``(B, 2 C, *S)``.
+        target: ``(B, C, *S)``.
+        weight: Of the width's part.
+
+    Example:
+        >>> sure, unsure = (torch.tensor([[[0.0], [s]]]) for s in (-5.0, 0.0))
+        >>> bool(median_and_spread(unsure, torch.ones(1, 1, 1))
+        ...      < median_and_spread(sure, torch.ones(1, 1, 1)))
+        True
+    """
+    median, spread = prediction.chunk(2, 1)
+    error = (median - target).abs()
+    spread = spread.clamp(-9, 2)
+    likely = error.detach() * torch.exp(-spread) + spread
+    return error.mean() + weight * likely.mean()

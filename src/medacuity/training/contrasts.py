@@ -14,7 +14,7 @@ from torch import Tensor
 
 from medacuity.errors import MalformedInput, StorageError, UsageError
 from medacuity.formats import scans_in
-from medacuity.intensity import Rule
+from medacuity.intensity import Fixed, Rule
 from medacuity.regrid import onto, upright
 from medacuity.training.cases import SPLITS, Case, check_split, split_by_name
 from medacuity.training.degraded import THICK, around_the_head, read_scan
@@ -31,11 +31,17 @@ class Contrasts:
         given: Name of the contrast that goes in: a column of the table, a part of file names.
         wanted: Name of the contrast that comes out.
         spacing: mm between voxels; along thick slices the scan's own is kept.
+        unit: Of the wanted values, such as SUV.
+        scale: Their map to the unit range, where they have a unit; None: by their brightness.
+        around: Slices on either side that a 2D network is shown beside each, as channels.
     """
 
     given: str
     wanted: str
     spacing: float = 1.0
+    unit: str = "a.u."
+    scale: Fixed | None = None
+    around: int = 0
 
 
 def find_contrasts(data: Path, table: Path | None, contrasts: Contrasts) -> list[Case]:
@@ -59,23 +65,52 @@ def find_contrasts(data: Path, table: Path | None, contrasts: Contrasts) -> list
 def make_contrasts(
     case: Case, *, contrasts: Contrasts, intensity: Rule, dims: int
 ) -> tuple[Tensor, Tensor]:
-    """Return both contrasts of a patient on one grid, each in the unit range by itself.
+    """Return both contrasts of a patient on one grid, each in the unit range.
 
     Both are resampled once, onto a grid at the wanted spacing whose axes point to the right,
     the front and the head; the slices of 2D are axial.
 
     Shape:
-        2D: ``(N, 1, H, W)`` each, for N slices. 3D: ``(1, 1, D, H, W)``.
+        2D: ``(N, 1, H, W)`` each, for N slices; ``(N, 1 + 2 around, H, W)`` for what goes in.
+        3D: ``(1, 1, D, H, W)``.
     """
     if case.target is None:
         raise UsageError(f"{case.path} has no scan of the wanted contrast beside it")
     given, wanted = read_scan(case.path), read_scan(case.target)
+    _check_unit(wanted, case.target, contrasts)
     grid = upright(given, _spacing(given, contrasts.spacing, dims))
-    a, b = (_unit(onto(scan, grid), intensity, dims) for scan in (given, wanted))
+    a = _unit(onto(given, grid), intensity, dims)
+    b = _unit(onto(wanted, grid), contrasts.scale or intensity, dims)
     if dims == 2:
         inside = a.flatten(1).mean(1) > LEAST * a.mean()
-        a, b = a[inside], b[inside]
+        a, b = beside(a, contrasts.around)[inside], b[inside]
     return around_the_head(a, b, (1,) * dims)
+
+
+def beside(slices: Tensor, around: int) -> Tensor:
+    """Return slices with their neighbours as channels; the outermost stand for those beyond.
+
+    Example:
+        >>> beside(torch.tensor([1.0, 2.0, 3.0]).reshape(3, 1, 1, 1), 1)[:, :, 0, 0]
+        tensor([[1., 1., 2.],
+                [1., 2., 3.],
+                [2., 3., 3.]])
+    """
+    places = torch.arange(len(slices))
+    shown = [
+        slices[(places + step).clamp(0, len(slices) - 1)] for step in range(-around, around + 1)
+    ]
+    return torch.cat(shown, 1)
+
+
+def _check_unit(wanted: Volume, path: Path, contrasts: Contrasts) -> None:
+    """Refuse values in another unit than the network is to give; files may say none."""
+    if contrasts.unit != "a.u." and wanted.unit not in (contrasts.unit, "a.u."):
+        raise UsageError(
+            f"{contrasts.wanted} must be in {contrasts.unit} and is in {wanted.unit}: convert it "
+            "(SUV = Bq/ml x weight in g / dose in Bq at the time of the scan)",
+            path=path,
+        )
 
 
 def _spacing(scan: Volume, spacing: float, dims: int) -> tuple[float | None, ...]:

@@ -32,12 +32,15 @@ class Pairs:
         seed: Decides every draw.
         stride: Input voxels between patches on a grid, all of them equally likely; None:
             patches lie anywhere, and each case is equally likely.
+        mirrors: Axes along which left and right are alike, and nothing else is turned; None:
+            all views of a patch are alike.
         rank: Number of this process among those that train together.
     """
 
     def __init__(
         self, folder: Path, split: str, *, patch: Sequence[int], scale: Sequence[int],
-        seed: int, stride: Sequence[int] | None = None, rank: int = 0,
+        seed: int, stride: Sequence[int] | None = None, mirrors: Sequence[int] | None = None,
+        rank: int = 0,
     ) -> None:  # fmt: skip
         names = [pair["name"] for pair in _listed(folder) if pair["split"] == split]
         arrays = [_mapped(folder, name) for name in names]
@@ -46,7 +49,7 @@ class Pairs:
         self.patch, self.scale = _that_fits(arrays, patch), tuple(scale)
         self.arrays = [pair for pair in arrays if _holds(pair[0], self.patch)]
         self.found, self.left_out = len(arrays), len(arrays) - len(self.arrays)
-        self.seed, self.rank, self.stride = seed, rank, stride
+        self.seed, self.rank, self.stride, self.mirrors = seed, rank, stride, mirrors
         self.grids = [_grid(given, self.patch, stride or self.patch) for given, _ in self.arrays]
         self.ends = np.cumsum([math.prod(grid) for grid in self.grids])
 
@@ -89,6 +92,9 @@ class Pairs:
         self, rng: np.random.Generator, a: NDArray[Any], b: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Mirror, and swap axes that are alike: eight views of a slice, 48 of a volume."""
+        if self.mirrors is not None:
+            flips = tuple(axis + 1 for axis in self.mirrors if rng.integers(2))
+            return np.flip(a, flips), np.flip(b, flips)
         axes = range(1, a.ndim)
         flips = tuple(axis for axis in axes if rng.integers(2))
         alike = list(zip(self.patch, self.scale, strict=True))

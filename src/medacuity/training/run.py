@@ -209,6 +209,7 @@ def _card(recipe: Recipe, settings: Settings, which: int, training: dict[str, An
         data=settings.data,
         licence=settings.licence,
         training=training,
+        interval=training.get("validation_interval", 0.0),
         **recipe.card(which),
     )
 

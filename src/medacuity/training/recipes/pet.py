@@ -1,0 +1,93 @@
+"""From MRI to PET in SUV: what anatomy determines of uptake, and how wide the rest is.
+
+The U-Net and its 2.5D and 3D kin give two images: the median, learnt by L1, and the error that
+is to be expected there. pix2pix and CycleGAN give one: a likely image, with likely noise. Grids
+are 2 mm, which holds all that a scanner of 5 mm passes. Left and right are alike, front and back
+are not: nothing else is mirrored. ``synth`` is the U-Net for pairs of your own.
+"""
+
+from functools import partial
+
+from medacuity.intensity import Fixed
+from medacuity.losses import l1, median_and_spread
+from medacuity.models import FineUNet, PatchGAN
+from medacuity.training.contrasts import Contrasts
+from medacuity.training.learners.conditional import Conditional, Term
+from medacuity.training.learners.cycle import Cycle
+from medacuity.training.learners.descent import adam
+from medacuity.training.learners.supervised import Supervised, paired
+from medacuity.training.recipes.recipe import Translation
+
+SUV = Fixed(0.0, 12.0)
+T1_PET = Contrasts("T1", "PET", spacing=2.0, unit="SUV", scale=SUV)
+AROUND = 2  # slices on either side: 4 mm, nearly the width of a scanner's blur
+SLICES = (64, 80)
+VOLUMES = (48, 64, 48)
+RIGHT_LEFT = (0,)
+
+NETWORK = partial(FineUNet, dims=2, width=20, depth=4, fine=16)
+MEASURED = partial(Supervised, objective=partial(paired, loss=median_and_spread),
+                   descent=adam(1e-3))  # fmt: skip
+PAIR_CRITIC = partial(PatchGAN, dims=2, channels=2, width=24, layers=2)
+IMAGE_CRITIC = partial(PatchGAN, dims=2, channels=1, width=24, layers=2, instance=True)
+
+UNET = Translation(
+    name="unet-t1-pet",
+    model=partial(FineUNet, dims=2, outputs=2, width=20, depth=4, fine=16),
+    learner=MEASURED,
+    contrasts=T1_PET,
+    patch=SLICES,
+    mirrors=RIGHT_LEFT,
+    batch=8,
+    steps=3_000,
+    task="median and expected error",
+)
+THICK_SLICES = Translation(
+    name="unet-slab-t1-pet",
+    model=partial(
+        FineUNet, dims=2, channels=1 + 2 * AROUND, outputs=2, width=20, depth=4, fine=16
+    ),
+    learner=MEASURED,
+    contrasts=Contrasts("T1", "PET", spacing=2.0, unit="SUV", scale=SUV, around=AROUND),
+    patch=SLICES,
+    mirrors=RIGHT_LEFT,
+    batch=8,
+    steps=3_000,
+    task="slices beside their neighbours, median and expected error",
+)
+IN_3D = Translation(
+    name="unet-3d-t1-pet",
+    model=partial(FineUNet, dims=3, outputs=2, width=12, depth=3, fine=8),
+    learner=MEASURED,
+    contrasts=T1_PET,
+    patch=VOLUMES,
+    mirrors=RIGHT_LEFT,
+    batch=1,
+    steps=1_000,
+    task="volumes, median and expected error",
+)
+PIX2PIX = Translation(
+    name="pix2pix-t1-pet",
+    model=NETWORK,
+    learner=partial(Conditional, critic=PAIR_CRITIC, terms={"l1": Term(30.0, l1)}),
+    contrasts=T1_PET,
+    patch=SLICES,
+    mirrors=RIGHT_LEFT,
+    batch=8,
+    steps=2_000,
+    task="with likely texture",
+)
+CYCLEGAN = Translation(
+    name="cyclegan-t1-pet",
+    model=NETWORK,
+    learner=partial(Cycle, back=NETWORK, critic=IMAGE_CRITIC, identity=0.0),
+    contrasts=T1_PET,
+    patch=SLICES,
+    mirrors=RIGHT_LEFT,
+    batch=4,
+    steps=1_500,
+    matched=False,
+    back="cyclegan-pet-t1",
+    task="learnt without pairs",
+)
+RECIPES = [UNET, THICK_SLICES, IN_3D, PIX2PIX, CYCLEGAN]
