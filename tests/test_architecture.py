@@ -24,7 +24,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 GROUND = {
     "volume", "errors", "atomic", "nd", "resize", "intensity", "regrid", "tiling", "tiles",
-    "memory", "foreground",
+    "memory", "foreground", "hounsfield",
 }  # fmt: skip
 ROOMS = {
     "degrade": {"degrade", "degrade_ct"},
@@ -76,7 +76,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 INSIDE_TRAINING = [
     {"cases", "variety", "snapshots", "damages"},
-    {"pictures", "degraded", "labelled", "phi"},
+    {"pictures", "degraded", "labelled", "phi", "ct_degraded"},
     {"contrasts"},
     {"learners"},
     {"pairs"},

@@ -9,12 +9,15 @@ import numpy as np
 
 from medacuity.checkpoint import Card, find_weights, in_short, read_card, shipped
 from medacuity.errors import UsageError
+from medacuity.hounsfield import in_hounsfield
 from medacuity.intensity import Percentile
-from medacuity.trust.noise import noise_level
-from medacuity.volume import Volume
+from medacuity.trust.noise import noise_in_hu, noise_level
+from medacuity.volume import Volume, world_order
 
 ALIKE = 1.5  # spacings, or factors, further apart than this are different things
 NOISY = 0.015  # noise over brightness from which it is taken out rather than kept
+THIN = 3.0  # mm: slices of CT are made thinner down to this, and count as thin up to 1.5 times it
+WATER = 1000.0  # HU from air to water: the brightness that the noise of CT is measured by
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,14 @@ class Plan:
     Args:
         size: Voxels of the result, per axis.
         stages: Networks, in order; what they leave of the way is resampled, grid-true.
-        noise: Estimated noise over brightness.
+        noise: Estimated noise over brightness; of CT over 1000 HU.
+        ct: Whether it is CT in HU.
     """
 
     size: tuple[int, int, int]
     stages: tuple[Stage, ...]
     noise: float
+    ct: bool = False
 
 
 def plan(
@@ -60,6 +65,9 @@ def plan(
     thickest first. A scan noisier than 1.5 % of its brightness gets the networks for noise.
     Weights that serve several factors run at the one nearest to the wish.
 
+    CT in HU has networks of its own, for slices and between slices; it is never given those of
+    MRI. Where all three axes are enlarged, the thickest one comes first, by itself.
+
     Args:
         volume: The scan.
         scale: Result voxels per voxel, one for all axes or one per axis; with one for all,
@@ -68,21 +76,22 @@ def plan(
             axes as they are, or one per axis.
         weights: A name or file, to overrule the choice of networks.
     """
-    size = _size(volume, scale, spacing, weights)
+    ct = in_hounsfield(volume)
+    size = _size(volume, scale, spacing, weights, thinnest=THIN if ct else 0.0)
     factors = [new / old for new, old in zip(size, volume.shape, strict=True)]
-    noise = _noise(volume)
+    noise = _noise(volume, ct=ct)
     if weights is not None:
-        return Plan(size, (_asked_for(volume, factors, weights),), noise)
-    stages = tuple(
-        _stage(volume, factors, group, noisy=noise > NOISY and first)
-        for first, group in zip([True] + [False] * 3, _groups(volume, factors), strict=False)
-    )
-    return Plan(size, stages, noise)
+        return Plan(size, (_asked_for(volume, factors, weights),), noise, ct)
+    stages = []
+    for group in _groups(volume, factors, across=_thickest(volume) if ct else None):
+        end = "-noisy" if noise > NOISY and not ct and not stages else ""
+        stages.append(_stage(volume, factors, group, "ct" if ct else "mri", end))
+    return Plan(size, tuple(stages), noise, ct)
 
 
 def _size(
     volume: Volume, scale: Sequence[float] | None, spacing: Sequence[float] | None,
-    weights: str | None,
+    weights: str | None, *, thinnest: float,
 ) -> tuple[int, int, int]:  # fmt: skip
     if scale is not None and spacing is not None:
         raise UsageError("give a scale or a spacing, not both")
@@ -93,7 +102,7 @@ def _size(
     elif scale is not None:
         wanted = _three("scale", scale)
     else:
-        wanted = _usual(volume, weights)
+        wanted = _usual(volume, weights, thinnest)
     if len(scale or spacing or [1]) == 1:
         wanted = [1.0 if n == 1 else f for n, f in zip(volume.shape, wanted, strict=True)]
     i, j, k = (max(1, math.floor(n * f + 0.5)) for n, f in zip(volume.shape, wanted, strict=True))
@@ -107,14 +116,15 @@ def _three(what: str, values: Sequence[float]) -> list[float]:
     return values
 
 
-def _usual(volume: Volume, weights: str | None) -> list[float]:
+def _usual(volume: Volume, weights: str | None, thinnest: float) -> list[float]:
     """Twice the voxels per axis; thick slices are first brought to the spacing in the plane.
 
     Weights that are asked for by name enlarge twice where they can, and else as little as
-    they can.
+    they can. No slice is thick that is not thicker than ``thinnest`` mm by half.
     """
     card = None if weights is None else card_of(weights)
-    thick, ratio = _thickest(volume)
+    thick = _thickest(volume)
+    ratio = volume.spacing[thick] / max(thinnest, min(volume.spacing))
     if card is not None:
         scale = next((s for s in card.served if max(s) == 2), card.served[0])
         wanted = dict(zip(_network_axes(volume, card, [1.0] * 3), scale, strict=True))
@@ -124,14 +134,21 @@ def _usual(volume: Volume, weights: str | None) -> list[float]:
     return [1.0 if n == 1 else 2.0 for n in volume.shape]
 
 
-def _groups(volume: Volume, factors: Sequence[float]) -> list[tuple[int, ...]]:
-    """Return the axes to enlarge, alike ones together, thickest first."""
+def _groups(
+    volume: Volume, factors: Sequence[float], *, across: int | None
+) -> list[tuple[int, ...]]:  # fmt: skip
+    """Return the axes to enlarge, alike ones together, thickest first.
+
+    Of three the one ``across`` slices, if it is named, comes first, and alone.
+    """
     left = [axis for axis in range(3) if factors[axis] > 1]
-    left.sort(key=lambda axis: (-volume.spacing[axis], axis))
+    left.sort(key=lambda axis: (axis != across, -volume.spacing[axis], axis))
+    alone = across if len(left) == 3 else None
     groups: list[list[int]] = []
     for axis in left:
         for group in groups:
-            if all(_alike(volume, factors, axis, other) for other in group):
+            alike = all(_alike(volume, factors, axis, other) for other in group)
+            if alike and alone not in group:
                 group.append(axis)
                 break
         else:
@@ -144,18 +161,18 @@ def _alike(volume: Volume, factors: Sequence[float], a: int, b: int) -> bool:
 
 
 def _stage(
-    volume: Volume, factors: Sequence[float], axes: tuple[int, ...], *, noisy: bool
+    volume: Volume, factors: Sequence[float], axes: tuple[int, ...], kind: str, end: str
 ) -> Stage:
     factor = float(np.exp(np.mean(np.log([factors[a] for a in axes]))))
     if len(axes) == 3:
-        name, what = "mri-3d-x2", "all three axes are alike"
+        name, what = f"{kind}-3d-x2", "all three axes are alike"
     elif len(axes) == 2:
-        name, what = "mri-2d-x2", f"axes {axes[0]} and {axes[1]} are alike, slice by slice"
+        name, what = f"{kind}-2d-x2", f"axes {axes[0]} and {axes[1]} are alike, slice by slice"
     else:
         nearest = min((2, 3, 4), key=lambda n: abs(math.log(n / factor)))
-        name, what = f"mri-slices-x{nearest}", f"axis {axes[0]} alone, {factor:g} times"
+        name, what = f"{kind}-slices-x{nearest}", f"axis {axes[0]} alone, {factor:g} times"
         axes = tuple(a for a in range(3) if a != axes[0]) + axes
-    name += "-noisy" if noisy else ""
+    name += end
     return Stage(name, axes, tuple(card_of(name).arguments["scale"]), what)
 
 
@@ -187,6 +204,8 @@ def _network_axes(volume: Volume, card: Card, factors: Sequence[float]) -> tuple
                                           volume.spacing[a], a))  # fmt: skip
     if card.arguments["dims"] == 2:
         flat = [a for a in range(3) if volume.shape[a] == 1]
+        if set(scale) == {1} and card.input.unit == "HU":
+            flat = flat or [world_order(volume.affine)[2]]  # CT's noise is made slice by slice
         across = flat[-1] if flat else min(
             range(3), key=lambda a: (factors[a], -volume.spacing[a], -a)
         )  # fmt: skip
@@ -205,15 +224,16 @@ def card_of(weights: str) -> Card:
     return card
 
 
-def _thickest(volume: Volume) -> tuple[int, float]:
-    thick = max(range(3), key=volume.spacing.__getitem__)
-    return thick, volume.spacing[thick] / min(volume.spacing)
+def _thickest(volume: Volume) -> int:
+    return max(range(3), key=lambda a: (volume.spacing[a], a))
 
 
-def _noise(volume: Volume) -> float:
+def _noise(volume: Volume, *, ct: bool) -> float:
     across = max(range(3), key=lambda a: (volume.shape[a] == 1, volume.spacing[a], a))
-    intensity = Percentile().of(volume.array)
     stack = np.moveaxis(volume.array, across, 0)
+    if ct:
+        return noise_in_hu(stack) / WATER
+    intensity = Percentile().of(volume.array)
     return noise_level(stack, brightness=intensity.high - intensity.low)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from medacuity.atomic import scratch
 from medacuity.checkpoint import Trained, load_weights
-from medacuity.choose import Stage, card_of, plan
+from medacuity.choose import Plan, Stage, card_of, plan
 from medacuity.errors import SafetyGate, UsageError
 from medacuity.findings import describe, together, warnings_of
 from medacuity.formats import Source
@@ -96,11 +96,7 @@ def enhance(
         volume, scale=settings.scale, spacing=settings.spacing,
         weights=None if by_hand else settings.weights,
     )  # fmt: skip
-    if todo.size == volume.shape:
-        raise UsageError("the result would have the voxels of the input; ask for a scale above 1")
-    shrinks = any(new < old for new, old in zip(todo.size, volume.shape, strict=True))
-    if settings.consistent and shrinks:
-        raise UsageError("a result with fewer voxels along an axis cannot be consistent with all")
+    _check_size(todo, volume, settings)
     kernel = KERNELS[settings.weights or ""] if by_hand else cubic
     stages = () if by_hand else todo.stages
     warned = warnings_of(volume, [card_of(stage.weights) for stage in stages])
@@ -136,6 +132,25 @@ def enhance_source(
 
 def _named(report: Report, prefix: str, what: str, done: int, of: int) -> None:
     report(prefix + what, done, of)
+
+
+def _check_size(todo: Plan, volume: Volume, settings: Settings) -> None:
+    """Refuse what would change nothing, and what cannot be consistent with the input."""
+    same = todo.size == volume.shape
+    cleans = any(set(stage.scale) == {1} for stage in todo.stages) and settings.weights is not None
+    if same and not cleans:
+        raise UsageError("the result would have the voxels of the input; ask for a scale above 1")
+    if settings.consistent and same:
+        raise UsageError(
+            "with the voxels of the input, the only consistent result is the input; leave out "
+            "consistent, or ask for a scale above 1"
+        )
+    if settings.consistent and _shrinks(todo.size, volume):
+        raise UsageError("a result with fewer voxels along an axis cannot be consistent with all")
+
+
+def _shrinks(size: Sequence[int], volume: Volume) -> bool:
+    return any(new < old for new, old in zip(size, volume.shape, strict=True))
 
 
 def _run(
@@ -207,7 +222,8 @@ def _finish(
 
     Then measure, or enforce, its consistency with the input.
 
-    Where an axis got fewer voxels there is nothing to be consistent with: None.
+    Where an axis got fewer voxels there is nothing to be consistent with, and where all got as
+    many, what differs is the noise that was taken out: None.
     """
     magnitude = volume.array.min() >= 0 and not settings.consistent
     for part in array:
@@ -215,7 +231,7 @@ def _finish(
             raise SafetyGate("the result is not finite; check the input for damaged voxels")
         if magnitude:  # and stays one: no kernel's undershoot turns it negative
             np.maximum(part, 0, out=part)
-    if any(new < old for new, old in zip(array.shape, volume.shape, strict=True)):
+    if array.shape == volume.shape or _shrinks(array.shape, volume):
         return None
     scanner = _scanner([trained.card.measured_by for trained in used])
     if settings.consistent:

@@ -9,10 +9,14 @@ import numpy as np
 
 from medacuity import __version__
 from medacuity.checkpoint import Card, Trained
-from medacuity.choose import NOISY, Plan
+from medacuity.choose import NOISY, WATER, Plan
+from medacuity.hounsfield import in_hounsfield
 from medacuity.intensity import Percentile, Picture
 from medacuity.trust.consistency import Residual
 from medacuity.volume import Volume
+
+CLEANER = "ct-low-dose"
+LOW_DOSE = 40.0  # HU of noise in soft tissue; two CTs of usual dose have 24 and 26
 
 
 def describe(
@@ -29,19 +33,21 @@ def describe(
     """
     names = " + ".join(trained.card.name for trained in used)
     factors = " x ".join(f"{n / o:g}" for n, o in zip(todo.size, volume.shape, strict=True))
+    done = "the same voxels" if todo.size == volume.shape else f"{factors} times the voxels"
     verb = f"Enhanced by the networks {names}" if used else f"Resampled ({plain})"
     return {
         "method": names or plain,
         "method_sha256": _joint([trained.sha256 for trained in used]),
         "version": __version__,
         "label": "AI-enhanced" if used else "Resampled",
-        "description": f"{verb}: {factors} times the voxels. Not for primary diagnosis.",
+        "description": f"{verb}: {done}. Not for primary diagnosis.",
         "stages": [
             {"weights": trained.card.name, "sha256": trained.sha256, "axes": list(stage.axes),
              "scale": list(stage.scale), "why": stage.why, "licence": trained.card.licence}
             for stage, trained in zip(todo.stages, used, strict=False)
         ],
         "size": list(todo.size),
+        "unit": "HU" if todo.ct else volume.unit,
         "noise": round(todo.noise, 4),
         "consistency": None if found is None else _rounded(asdict(found)),
         "warnings": warnings_of(volume, [trained.card for trained in used]),
@@ -69,9 +75,8 @@ def together(each: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def in_words(findings: dict[str, Any]) -> list[str]:
     """Return the findings as lines for a person: what was chosen, why, and what to mind."""
-    noise, kind = findings["noise"], "noisy" if findings["noise"] > NOISY else "clean"
     lines = [
-        f"chose {stage['weights']}: {stage['why']}; {kind} (noise {noise:.1%} of the brightness)"
+        f"chose {stage['weights']}: {stage['why']}; {_noise_in_words(findings)}"
         for stage in findings["stages"]
     ] or [f"resampled by {findings['method']}; no network was used"]
     consistency = findings["consistency"]
@@ -86,14 +91,32 @@ def in_words(findings: dict[str, Any]) -> list[str]:
     return lines + [f"warning: {warning}" for warning in findings["warnings"]]
 
 
+def _noise_in_words(findings: dict[str, Any]) -> str:
+    noise = findings["noise"]
+    if findings["unit"] != "HU":
+        kind = "noisy" if noise > NOISY else "clean"
+        return f"{kind} (noise {noise:.1%} of the brightness)"
+    hu = noise * WATER
+    cleaned = any(stage["weights"] == CLEANER for stage in findings["stages"])
+    if hu <= LOW_DOSE or cleaned:
+        return f"CT, noise of about {hu:.0f} HU"
+    return f"CT, noise of about {hu:.0f} HU, as of low dose: `--model {CLEANER}` takes it out first"
+
+
 def warnings_of(volume: Volume, used: Sequence[Card]) -> list[str]:
     """Return what a person must mind when the networks of these cards run on this volume."""
     if not used:
         return []
     photographic = [card.name for card in used if isinstance(card.rule(), Picture)]
+    ct = in_hounsfield(volume)
+    strange = [card.name for card in used if (card.input.unit == "HU") != ct]
     if photographic:
         said = "this is a scan, not a picture, and {} was trained on photographs"
         found = "" if _is_picture(volume) else said.format(photographic[0])
+    elif ct:
+        found = f"the values are in HU, and {strange[0]} was trained on MRI" if strange else ""
+    elif any(card.input.unit == "HU" for card in used):
+        found = f"the values are not those of CT in HU, and {strange[0]} was trained on CT"
     elif volume.unit != "a.u.":
         found = f"the values are in {volume.unit}, and {used[0].name} was trained on MRI"
     elif Percentile().of(volume.array).low < 0:

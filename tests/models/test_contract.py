@@ -61,6 +61,7 @@ CASES = [
     Case("LapSRN", {"width": 6, "convolutions": 2}),
     Case("MSLapSRN", {"width": 6, "convolutions": 1, "recursions": 2}),
     Case("RCAN", {"width": 8, "groups": 2, "blocks": 2, "reduction": 1}),
+    Case("REDCNN", {"width": 4}),
     Case("SRCNN", {"kernels": (5, 1, 3), "widths": (8, 4)}),
     Case("SRResNet", {"width": 4, "blocks": 1}),
     Case("VDSR", {"width": 6, "layers": 4}),

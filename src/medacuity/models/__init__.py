@@ -14,6 +14,7 @@ from medacuity.models.lapsrn import LapSRN
 from medacuity.models.mslapsrn import MSLapSRN
 from medacuity.models.patchgan import PatchGAN
 from medacuity.models.rcan import RCAN
+from medacuity.models.red_cnn import REDCNN
 from medacuity.models.resnet_generator import ResNetGenerator
 from medacuity.models.srcnn import SRCNN
 from medacuity.models.srgan_critic import SRGANCritic
@@ -24,7 +25,7 @@ from medacuity.models.vdsr import VDSR
 NETWORKS: dict[str, type[nn.Module]] = {
     network.__name__: network
     for network in (
-        AcuityNet, EDSR, ESPCN, FSRCNN, LapSRN, MSLapSRN, RCAN, SRCNN, SRResNet, VDSR,
+        AcuityNet, EDSR, ESPCN, FSRCNN, LapSRN, MSLapSRN, RCAN, REDCNN, SRCNN, SRResNet, VDSR,
     )
 }  # fmt: skip
 """What a weight file may name: the only list to extend."""
@@ -65,6 +66,7 @@ __all__ = [
     "INTERPOLATIONS",
     "NETWORKS",
     "RCAN",
+    "REDCNN",
     "SRCNN",
     "TRANSLATORS",
     "VDSR",

@@ -56,7 +56,8 @@ def make_pair(recipe: Degrading, volume: Volume, rng: torch.Generator) -> tuple[
         2D: input ``(N, 1, H, W)``, target ``(N, 1, H * s, W * s)``, for N slices.
         3D: the same with N = 1 and three spatial axes.
     """
-    x = recipe.history(rng)(_oriented(volume, recipe.dims, rng))
+    nothing = recipe.intensity.of(volume.array).low
+    x = recipe.history(rng)(_oriented(volume, recipe.dims, rng, nothing))
     x = _whole_blocks(x, recipe.blocks)
     y = recipe.degrade(rng)(x)
     intensity = recipe.intensity.of(y.numpy())
@@ -64,8 +65,10 @@ def make_pair(recipe: Degrading, volume: Volume, rng: torch.Generator) -> tuple[
     return around_the_head(given, target, recipe.scale)
 
 
-def _oriented(volume: Volume, dims: int, rng: torch.Generator) -> Tensor:
+def _oriented(volume: Volume, dims: int, rng: torch.Generator, nothing: float) -> Tensor:
     """Return slices of a plane drawn by chance, or the volume with its axes in any order.
+
+    Slices with a quarter of the usual brightness above ``nothing``, the air's, are left out.
 
     Thick slices are only ever looked at as they were acquired in 2D; in 3D any axis may come
     last, which is the one that through-plane networks enlarge.
@@ -81,7 +84,7 @@ def _oriented(volume: Volume, dims: int, rng: torch.Generator) -> Tensor:
     if 1 in volume.shape:  # a picture
         axis = volume.shape.index(1)
     stack = x.movedim(axis, 0)[:, None]
-    inside = stack.flatten(1).mean(1) > 0.25 * stack.mean()
+    inside = stack.flatten(1).mean(1) - nothing > 0.25 * (stack.mean() - nothing)
     kept = inside.nonzero()[:, 0]
     chosen = kept[torch.randperm(len(kept), generator=rng)[:SLICES].sort().values]
     return stack[chosen]

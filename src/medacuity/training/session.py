@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from medacuity.checkpoint import find_weights
+from medacuity.checkpoint import find_weights, read_card
 from medacuity.errors import UsageError
 from medacuity.training.cases import Case
 from medacuity.training.prepare import prepare
@@ -53,7 +53,7 @@ def begin(folder: Path, wish: Wish, *, report: Report) -> Path:
     settings = Settings(
         recipe=recipe.name, arrays="arrays", steps=recipe.steps, batch=recipe.batch,
         seed=recipe.seed, device=wish.device, start=start, data=recipe.described(trained),
-        licence=" + ".join(sorted({case.licence for case in trained})),
+        licence=" + ".join(_terms(trained, start)),
         # Often enough to watch and to lose little; not so often that long runs write all day.
         save_every=min(max(500, recipe.steps // 200), max(1, recipe.steps // 4)),
         log_every=min(max(50, recipe.steps // 2000), recipe.steps),
@@ -99,6 +99,12 @@ def _recipe(wish: Wish) -> Recipe:
     changed = {"steps": wish.steps, "batch": wish.batch, "seed": wish.seed,
                "variants": wish.variants}  # fmt: skip
     return replace(recipe, **{k: v for k, v in changed.items() if v is not None})  # type: ignore[arg-type]
+
+
+def _terms(cases: list[Case], start: str | None) -> list[str]:
+    """Return the terms of the scans, and of the weights it starts from; made up has none."""
+    owed = read_card(find_weights(start)).licence.split(" + ") if start else []
+    return sorted({*(case.licence for case in cases), *owed} - {""})
 
 
 def _check_start(start: str | None) -> None:

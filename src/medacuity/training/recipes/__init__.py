@@ -1,6 +1,7 @@
 """The menu: what to train, on what, how long; one file per task."""
 
 from medacuity.training.recipes.contrasts import RECIPES as CONTRASTS
+from medacuity.training.recipes.ct import RECIPES as CT
 from medacuity.training.recipes.family import RECIPES as FAMILY
 from medacuity.training.recipes.features import RECIPES as FEATURES
 from medacuity.training.recipes.gan import RECIPES as GAN
@@ -16,7 +17,7 @@ from medacuity.training.recipes.recipe import (
 from medacuity.training.recipes.srgan import RECIPES as SRGAN
 
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (*MRI, *FAMILY, *PHOTO, *SRGAN, *CONTRASTS, *GAN, *FEATURES)
+    recipe.name: recipe for recipe in (*MRI, *CT, *FAMILY, *PHOTO, *SRGAN, *CONTRASTS, *GAN, *FEATURES)
 }
 """What ``medacuity train NAME`` knows."""
 

@@ -1,0 +1,88 @@
+"""RED-CNN: takes the noise of little dose out of CT, at any sizes, voxel for voxel."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from medacuity.models.interpolation import Cubic
+from medacuity.models.srcnn import halo_after_cubic
+from medacuity.nd import at_least, conv, per_axis, unconv
+
+LAYERS = 5  # convolutions, and as many transposed ones
+KERNEL = 5
+
+
+class REDCNN(nn.Module):
+    """Five convolutions and five transposed ones, 5 wide, with three shortcuts.
+
+    From Chen et al., "Low-Dose CT with a Residual Encoder-Decoder Convolutional Neural Network",
+    IEEE TMI 2017, https://arxiv.org/abs/1702.00288. The input, and what the second and the
+    fourth convolution found, are added where the decoder comes back to them, before the ReLU.
+
+    Departures: all layers pad with zeros, so that sizes are kept at every step (the paper's
+    convolutions lose a rim, which its transposed ones put back); there is no ReLU after the last
+    layer, which would push the noise of air upwards; and the last layer starts at zero, so that
+    training starts at the input rather than below it. Beyond the paper: volumes, and factors,
+    for which the input is first enlarged by cubic interpolation, as VDSR has it.
+
+    Args:
+        scale: Output voxels per input voxel, for all axes or one per axis; 1 takes noise out
+            and enlarges nothing.
+        dims: Spatial axes of the image: 2 (slices) or 3 (volumes).
+        channels: Image channels, the same going in and coming out.
+        width: Features in every layer; 96 in the paper, 1,848,865 parameters.
+
+    Shape:
+        ``(B, channels, *S)`` -> ``(B, channels, *(S * scale))``; any size ``S``.
+
+    Attributes:
+        halo: Input voxels around a voxel that its output depends on, for exact tiling.
+
+    Raises:
+        ValueError: ``dims`` is not 2 or 3, ``scale`` is not one whole number >= 1 per axis, or
+            another argument is not a whole number >= 1.
+
+    Example:
+        >>> import torch
+        >>> REDCNN(scale=1, dims=2, width=8)(torch.rand(1, 1, 20, 30)).shape
+        torch.Size([1, 1, 20, 30])
+    """
+
+    multiple = 1
+
+    def __init__(
+        self, *, scale: int | Sequence[int], dims: int, channels: int = 1, width: int = 96
+    ) -> None:
+        super().__init__()
+        at_least(1, channels=channels, width=width)
+        self.dims = dims
+        self.scale = per_axis(scale, dims)
+        self.halo = halo_after_cubic(2 * LAYERS * (KERNEL // 2), self.scale)
+        self.enlarge = Cubic(scale=self.scale, dims=dims)
+        widths = [channels, *[width] * LAYERS]
+        pairs = list(pairwise(widths))
+        self.encoder = nn.ModuleList(conv(dims, a, b, KERNEL) for a, b in pairs)
+        self.decoder = nn.ModuleList(
+            unconv(dims, b, a, KERNEL, stride=[1] * dims) for a, b in reversed(pairs)
+        )
+        last = self.decoder[-1]
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x``, enlarged by ``scale``, without its noise."""
+        x = self.enlarge(x)
+        kept, features = [], x
+        for number, layer in enumerate(self.encoder):
+            if number % 2 == 0:  # the input, the second convolution, the fourth
+                kept.append(features)
+            features = relu(layer(features))
+        for number, layer in enumerate(self.decoder):
+            features = layer(features)
+            if number % 2 == 0:
+                features = features + kept.pop()
+            if number < LAYERS - 1:
+                features = relu(features)
+        return features
