@@ -35,8 +35,9 @@ ROOMS = {
     },
     "losses": {"losses", "adversarial"},
     "checkpoint": {"checkpoint", "card", "blueprint"},
-    "synthesize": {"synthesize", "fitted", "viewpoint"},
+    "synthesize": {"synthesize", "synthesize_findings", "fitted", "viewpoint"},
     "generate": {"generate", "sheet"},
+    "reconstruct": {"reconstruct", "reconstruct_findings", "reconstruct_learned"},
     "cli": {"cli", "__main__"},
 }  # fmt: skip
 """Rooms of several modules; every other module or folder is a room by itself."""
@@ -54,7 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checkpoint": {"models"},
     "sinograms": {"formats", "physics"},
     "degrade": {"formats", "physics", "sinograms"},
-    "reconstruct": {"formats", "physics", "sinograms"},
+    "reconstruct": {"checkpoint", "formats", "physics", "sinograms"},
     "enhance": {"checkpoint", "engines", "trust", "formats"},
     "synthesize": {"checkpoint", "formats"},
     "generate": {"checkpoint", "formats"},
@@ -77,10 +78,10 @@ MAY_IMPORT: dict[str, set[str]] = {
 INSIDE_TRAINING = [
     {"cases", "variety", "snapshots", "damages"},
     {"pictures", "degraded", "labelled", "phi", "ct_degraded"},
-    {"contrasts"},
+    {"contrasts", "pet_pairs"},
     {"learners"},
     {"pairs"},
-    {"lessons"},
+    {"lessons", "projections"},
     {"fit", "watch", "trend", "vitals"},
     {"doctor", "figures", "board"},
     {"cures"},

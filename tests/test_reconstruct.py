@@ -11,7 +11,8 @@ from medacuity.physics.dose import Attenuation, low_dose
 from medacuity.physics.geometry import Grid, parallel
 from medacuity.physics.phantoms import Ellipse, Phantom
 from medacuity.physics.radon import Radon
-from medacuity.reconstruct import METHODS, Settings, in_words, reconstruct, room_for
+from medacuity.reconstruct import METHODS, Settings, reconstruct, room_for
+from medacuity.reconstruct_findings import in_words
 from medacuity.sinograms import Sinogram
 
 GRID = Grid((40, 40), (4.0, 4.0))

@@ -79,9 +79,13 @@ scales = pytest.mark.parametrize("scale", SCALES, ids=str)
 
 
 def test_every_model_is_here():
-    tables = {"NETWORKS", "INTERPOLATIONS", "TRANSLATORS", "GENERATORS", "CRITICS", "FEATURES"}
+    tables = {"NETWORKS", "INTERPOLATIONS", "TRANSLATORS", "GENERATORS", "CRITICS", "FEATURES",
+              "RECONSTRUCTORS"}
     # The others are in test_generators.py, test_critics.py and test_feature_net.py.
-    others = [*models.TRANSLATORS, *models.GENERATORS, *models.CRITICS, *models.FEATURES]
+    others = [
+        *models.TRANSLATORS, *models.GENERATORS, *models.CRITICS, *models.FEATURES,
+        *models.RECONSTRUCTORS,
+    ]  # fmt: skip
     names = [*(case.name for case in CASES), *others]
     assert sorted(names) == sorted(set(models.__all__) - tables)
     listed = {**models.NETWORKS, **models.INTERPOLATIONS}.values()
