@@ -20,12 +20,13 @@ TABLES: dict[str, dict[str, type[nn.Module]]] = {
     "enhance": models.NETWORKS,
     "synthesize": models.TRANSLATORS,
     "generate": models.GENERATORS,
+    "reconstruct": models.RECONSTRUCTORS,
     "compare": models.FEATURES,
 }
 """All that a weight file may name, by what it is for; but for the last, the command's name."""
 
 MOST = 1024  # of anything a network's arguments count
-DEPTHS = {"blocks", "groups", "layers", "convolutions", "recursions", "mappings"}
+DEPTHS = {"blocks", "groups", "layers", "convolutions", "recursions", "mappings", "iterations"}
 """Arguments that are multiplied by each other in what is built, or computed."""
 
 

@@ -11,17 +11,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medacuity import __version__
 from medacuity.errors import SafetyGate, UsageError
 from medacuity.formats.limits import check_size
 from medacuity.nd import usable_device
 from medacuity.physics.dose import Attenuation, counted, smoothed
 from medacuity.physics.fbp import fbp
-from medacuity.physics.geometry import Grid
+from medacuity.physics.geometry import Geometry, Grid
 from medacuity.physics.iterative import Report as StepReport
 from medacuity.physics.iterative import Solved, cgls, noise_level, sirt, solve
 from medacuity.physics.radon import Radon
-from medacuity.physics.tv import tv
+from medacuity.physics.tv import shortest_edges
+from medacuity.reconstruct_findings import describe
+from medacuity.reconstruct_learned import (
+    FAMILIES,
+    image_of,
+    level_of,
+    reconstructor,
+    weights_for,
+)
 from medacuity.sinograms import Sinogram
 from medacuity.volume import Volume
 
@@ -36,12 +43,14 @@ class Settings:
     """How to reconstruct; what is left out is decided by the sinogram.
 
     Args:
-        method: ``fbp``, ``sirt``, ``cgls`` or ``tv``.
+        method: ``fbp``, ``sirt``, ``cgls``, ``tv``, ``fbpconvnet`` or ``primal-dual``.
         window: Of ``fbp``: ``ramp``, ``shepp-logan``, ``cosine``, ``hamming`` or ``hann``.
         cutoff: Of ``fbp``: highest frequency kept, as a share of the detector's.
-        steps: Of the others: at most so many; None for what usually suffices.
-        tolerance: Of the others: stop once a step changes the image by less than this share.
+        steps: Of ``sirt``, ``cgls`` and ``tv``: at most so many; None for what usually suffices.
+        tolerance: Of the same: stop once a step changes the image by less than this share.
         strength: Of ``tv``: more is smoother.
+        model: Of networks: weights by name or file; None for what fits the scan.
+        consistent: Of networks: go on from their image until it explains the data to the noise.
         spacing: Pixel in mm, on the same field of view.
         size: Pixels along both sides.
         water: Attenuation of water per mm, for HU where the file does not say.
@@ -54,6 +63,8 @@ class Settings:
     steps: int | None = None
     tolerance: float = 5e-4
     strength: float = 0.5
+    model: str | None = None
+    consistent: bool = False
     spacing: float | None = None
     size: int | None = None
     water: float | None = None
@@ -63,6 +74,11 @@ class Settings:
         if self.method not in METHODS:
             raise UsageError(
                 f"no reconstruction is called {self.method!r}; take {', '.join(METHODS)}"
+            )
+        if self.method not in FAMILIES and (self.model or self.consistent):
+            raise UsageError(
+                f"{self.method} has no network that a model or consistency could be asked of; "
+                f"take {' or '.join(FAMILIES)}"
             )
         if self.size is not None and not 1 <= self.size <= 16384:
             raise UsageError(f"size must lie between 1 and 16384 pixels, got {self.size}")
@@ -77,15 +93,19 @@ class Task:
     Args:
         y: Line integrals ``(B, 1, views, bins)``.
         weights: One over their variances: by the photons where those are known, else estimated.
+        photons: That an open bin counted; None where nobody knows.
         operator: The projector onto the pixels wanted; it knows the geometry and the grid.
         settings: What was asked for.
+        water: Attenuation of water per mm, where it is known.
         report: Told after each step.
     """
 
     y: Tensor
     weights: Tensor
+    photons: float | None
     operator: Radon
     settings: Settings
+    water: float | None
     report: StepReport
 
     def steps(self, usual: int) -> int:
@@ -122,17 +142,35 @@ def _cgls(task: Task) -> Solved:
 
 
 def _tv(task: Task) -> Solved:
-    method = tv(
-        task.y, task.operator, weights=task.weights, strength=task.settings.strength,
-        start=task.fbp("hann"),
+    return shortest_edges(
+        task.y, task.operator, weights=task.weights, photons=task.photons,
+        strength=task.settings.strength, steps=task.steps(100),
+        tolerance=task.settings.tolerance, report=task.report,
     )  # fmt: skip
+
+
+def _learned(task: Task) -> Solved:
+    scan, grid = task.operator.geometry, task.operator.grid
+    water = task.water or level_of(task.y, scan, grid)
+    trained = reconstructor(weights_of(task.settings, scan, grid))
+    x = image_of(task.y, task.weights, task.operator, water=water, trained=trained)
+    if not task.settings.consistent:
+        task.report(1, 1, 0.0)
+        return Solved(x, 1, "direct")
     return solve(
-        method, steps=task.steps(100), tolerance=task.settings.tolerance,
-        report=task.report,
+        cgls(task.y, task.operator, start=x), steps=task.steps(20),
+        tolerance=task.settings.tolerance, weights=task.weights, report=task.report,
     )  # fmt: skip
 
 
-METHODS: Mapping[str, Method] = {"fbp": _fbp, "sirt": _sirt, "cgls": _cgls, "tv": _tv}
+METHODS: Mapping[str, Method] = {
+    "fbp": _fbp, "sirt": _sirt, "cgls": _cgls, "tv": _tv, **dict.fromkeys(FAMILIES, _learned),
+}  # fmt: skip
+
+
+def weights_of(settings: Settings, geometry: Geometry, grid: Grid) -> str:
+    """Return the weights asked for, or those that fit the scan."""
+    return settings.model or weights_for(settings.method, geometry, grid)
 
 
 def reconstruct(
@@ -150,11 +188,14 @@ def reconstruct(
         sinogram = replace(sinogram, attenuation=Attenuation(settings.water, settings.water / 1000))
     grid, device = wanted_grid(sinogram.grid, settings), usable_device(settings.device)
     operator, total = Radon(sinogram.geometry, grid), len(sinogram.array)
+    water = None if sinogram.attenuation is None else sinogram.attenuation.water
     parts, found = [], []
     for start in range(0, total, BATCH):
         y = torch.from_numpy(sinogram.array[start : start + BATCH])[:, None].to(device)
         tell = _told(report, start, len(y), total)
-        task = Task(y, _weights(y, sinogram.photons), operator, settings, tell)
+        task = Task(
+            y, _weights(y, sinogram.photons), sinogram.photons, operator, settings, water, tell
+        )
         solved = METHODS[settings.method](task)
         tell(1, 1, 0.0)
         parts.append(solved.x[:, 0].cpu().numpy())
@@ -166,7 +207,12 @@ def reconstruct(
     mu = np.where(seen, mu, np.float32(0))
     if sinogram.attenuation is not None:
         mu = sinogram.attenuation.to_hu(mu)
-    return sinogram.place(mu, grid), _findings(sinogram, settings, found, seen)
+    trained = None
+    if settings.method in FAMILIES:
+        trained = reconstructor(weights_of(settings, sinogram.geometry, grid))
+    outside = 1 - float(seen.mean())
+    findings = describe(sinogram, asdict(settings), found, outside=outside, trained=trained)
+    return sinogram.place(mu, grid), findings
 
 
 def room_for(sinogram: Sinogram, settings: Settings) -> Volume:
@@ -231,44 +277,3 @@ def _seen(sinogram: Sinogram, grid: Grid) -> NDArray[np.bool_]:
     """Return the pixels that lie in the circle that every view sees."""
     u, v = grid.places()
     return np.asarray(np.hypot(u[:, None], v) <= sinogram.geometry.radius + 1e-6)
-
-
-def _findings(
-    sinogram: Sinogram, settings: Settings, found: list[dict[str, Any]], seen: NDArray[np.bool_]
-) -> dict[str, Any]:
-    scan = sinogram.geometry
-    beam = "parallel" if scan.parallel else "curved fan" if scan.curved else "fan"
-    water = sinogram.attenuation
-    return {
-        "method": f"reconstruct {settings.method}",
-        "method_sha256": "",
-        "version": __version__,
-        "label": "Reconstructed",
-        "description": f"CT reconstruction by {settings.method} from {scan.views} views of "
-        f"{scan.bins} bins ({beam} beam).",
-        "options": asdict(settings),
-        "unit": "1/mm" if water is None else "HU",
-        "attenuation_per_mm": None if water is None else asdict(water),
-        "photons": sinogram.photons,
-        "outside_the_scan": round(1 - float(seen.mean()), 4),
-        "batches": found,
-    }
-
-
-def in_words(findings: Mapping[str, Any]) -> list[str]:
-    """Return what a user should know of a reconstruction, a line each."""
-    lines = [findings["description"]]
-    batches = findings["batches"]
-    if findings["options"]["method"] != "fbp":
-        reasons = {"still": "the image stood still", "noise": "what is left is noise",
-                   "steps": "there were no more"}  # fmt: skip
-        steps = max(batch["steps"] for batch in batches)
-        lines.append(f"{steps} steps; stopped because {reasons[batches[-1]['stopped']]}.")
-    left = max(share for batch in batches for share in batch["residual"])
-    lines.append(f"Of the measured line integrals at most {100 * left:.2g} % are unexplained.")
-    if findings["unit"] == "1/mm":
-        lines.append("Values are attenuation per mm; give --mu-water for Hounsfield units.")
-    if findings["outside_the_scan"]:
-        share = 100 * findings["outside_the_scan"]
-        lines.append(f"{share:.2g} % of the pixels lie outside the scanned circle and are empty.")
-    return lines

@@ -12,7 +12,8 @@ def reconstruct(
     source: Annotated[Path, typer.Argument(
         metavar="IN", help="Sinogram: .h5, .npz, or .mat of the HTC 2022.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="Volume.")],
-    method: Annotated[str, typer.Option(help="fbp, sirt, cgls or tv.")] = "fbp",
+    method: Annotated[str, typer.Option(
+        help="fbp, sirt, cgls, tv, fbpconvnet or primal-dual.")] = "fbp",
     window: Annotated[str, typer.Option(
         "--filter", help="fbp: ramp, shepp-logan, cosine, hamming or hann.")] = "ramp",
     cutoff: Annotated[float, typer.Option(
@@ -21,6 +22,10 @@ def reconstruct(
     tolerance: Annotated[float, typer.Option(
         help="sirt, cgls, tv: stop when a step changes less than this share.")] = 5e-4,
     strength: Annotated[float, typer.Option(help="tv: more is smoother.")] = 0.5,
+    model: Annotated[str | None, typer.Option(
+        metavar="NAME|FILE", help="fbpconvnet, primal-dual: weights; else what fits.")] = None,
+    consistent: Annotated[bool, typer.Option(
+        "--consistent", help="fbpconvnet, primal-dual: on until the data are explained.")] = False,
     spacing: Annotated[float | None, typer.Option(help="Pixel in mm.")] = None,
     size: Annotated[int | None, typer.Option(help="Pixels along both sides.")] = None,
     water: Annotated[float | None, typer.Option(
@@ -30,12 +35,14 @@ def reconstruct(
 ) -> None:  # fmt: skip
     """Reconstruct CT slices from their projections."""
     from medacuity import formats, sinograms
-    from medacuity.reconstruct import Settings, in_words, room_for
+    from medacuity.reconstruct import Settings, room_for
     from medacuity.reconstruct import reconstruct as solve
+    from medacuity.reconstruct_findings import in_words
 
     settings = Settings(
         method=method, window=window, cutoff=cutoff, steps=steps, tolerance=tolerance,
-        strength=strength, spacing=spacing, size=size, water=water, device=device,
+        strength=strength, model=model, consistent=consistent, spacing=spacing, size=size,
+        water=water, device=device,
     )  # fmt: skip
     sinogram = sinograms.read(source)
     like = sinograms.as_source(source, room_for(sinogram, settings))

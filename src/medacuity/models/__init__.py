@@ -6,6 +6,7 @@ from medacuity.models.acuity import AcuityNet
 from medacuity.models.dcgan import DCGANCritic, DCGANGenerator
 from medacuity.models.edsr import EDSR
 from medacuity.models.espcn import ESPCN
+from medacuity.models.fbpconvnet import FBPConvNet
 from medacuity.models.feature_net import FeatureNet
 from medacuity.models.fine_unet import FineUNet
 from medacuity.models.fsrcnn import FSRCNN
@@ -13,6 +14,7 @@ from medacuity.models.interpolation import Cubic, Lanczos, Linear, Nearest, Sinc
 from medacuity.models.lapsrn import LapSRN
 from medacuity.models.mslapsrn import MSLapSRN
 from medacuity.models.patchgan import PatchGAN
+from medacuity.models.primal_dual import PrimalDual
 from medacuity.models.rcan import RCAN
 from medacuity.models.red_cnn import REDCNN
 from medacuity.models.resnet_generator import ResNetGenerator
@@ -37,6 +39,11 @@ TRANSLATORS: dict[str, type[nn.Module]] = {
 
 GENERATORS: dict[str, type[nn.Module]] = {"DCGANGenerator": DCGANGenerator}
 """From numbers drawn by chance to an image."""
+
+RECONSTRUCTORS: dict[str, type[nn.Module]] = {
+    network.__name__: network for network in (FBPConvNet, PrimalDual)
+}
+"""From the rays of a CT scan, or their filtered back-projection, to an image."""
 
 CRITICS: dict[str, type[nn.Module]] = {
     network.__name__: network for network in (DCGANCritic, PatchGAN, SRGANCritic)
@@ -66,6 +73,7 @@ __all__ = [
     "INTERPOLATIONS",
     "NETWORKS",
     "RCAN",
+    "RECONSTRUCTORS",
     "REDCNN",
     "SRCNN",
     "TRANSLATORS",
@@ -74,6 +82,7 @@ __all__ = [
     "Cubic",
     "DCGANCritic",
     "DCGANGenerator",
+    "FBPConvNet",
     "FeatureNet",
     "FineUNet",
     "Lanczos",
@@ -82,6 +91,7 @@ __all__ = [
     "MSLapSRN",
     "Nearest",
     "PatchGAN",
+    "PrimalDual",
     "ResNetGenerator",
     "SRGANCritic",
     "SRResNet",

@@ -6,19 +6,33 @@ from medacuity.training.recipes.family import RECIPES as FAMILY
 from medacuity.training.recipes.features import RECIPES as FEATURES
 from medacuity.training.recipes.gan import RECIPES as GAN
 from medacuity.training.recipes.mri import RECIPES as MRI
+from medacuity.training.recipes.pet import RECIPES as PET
 from medacuity.training.recipes.photo import RECIPES as PHOTO
 from medacuity.training.recipes.recipe import (
     Batches,
     Enhancement,
     Generation,
     Recipe,
+    Reconstruction,
     Translation,
 )
+from medacuity.training.recipes.reconstruction import RECIPES as RECONSTRUCTION
 from medacuity.training.recipes.srgan import RECIPES as SRGAN
 
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (*MRI, *CT, *FAMILY, *PHOTO, *SRGAN, *CONTRASTS, *GAN, *FEATURES)
-}
+    recipe.name: recipe
+    for recipe in (
+        *MRI, *CT, *FAMILY, *PHOTO, *SRGAN, *CONTRASTS, *PET, *GAN, *FEATURES, *RECONSTRUCTION,
+    )
+}  # fmt: skip
 """What ``medacuity train NAME`` knows."""
 
-__all__ = ["RECIPES", "Batches", "Enhancement", "Generation", "Recipe", "Translation"]
+__all__ = [
+    "RECIPES",
+    "Batches",
+    "Enhancement",
+    "Generation",
+    "Recipe",
+    "Reconstruction",
+    "Translation",
+]

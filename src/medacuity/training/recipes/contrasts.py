@@ -1,7 +1,8 @@
 """From one MR contrast to another: pix2pix from pairs, CycleGAN where the pairing is hidden.
 
 ``unet-...`` is the same network without a critic: the least absolute error, and what pix2pix
-must look better than. Networks are narrower and shallower than the papers', and have features
+must look better than; pix2pix starts from it, as SRGAN does from SRResNet: anatomy is learnt
+before a critic is. Networks are narrower and shallower than the papers', and have features
 at full resolution beside; resizing rather than transposed convolutions keeps checkerboards out.
 """
 
@@ -26,7 +27,7 @@ PAIR_CRITIC = partial(PatchGAN, dims=2, channels=2, width=24, layers=2)
 VOLUME_CRITIC = partial(PatchGAN, dims=3, channels=2, width=12, layers=2)
 SLICES = (128, 160)  # nearly all of a head: what the normalisation will see in use
 IMAGE_CRITIC = partial(PatchGAN, dims=2, channels=1, width=24, layers=2, instance=True)
-TERMS = {"l1": Term(30.0, l1)}  # the paper's 100 leaves little to a critic of a small network
+TERMS = {"l1": Term(30.0, l1)}  # volumes: the paper's 100 leaves little to so small a critic
 
 
 def _unet(given: str, wanted: str) -> Translation:
@@ -46,11 +47,12 @@ def _pix2pix(given: str, wanted: str) -> Translation:
     return Translation(
         name=f"pix2pix-{given}-{wanted}".lower(),
         model=NETWORK,
-        learner=partial(Conditional, critic=PAIR_CRITIC, terms=TERMS),
+        learner=partial(Conditional, critic=PAIR_CRITIC),
         contrasts=Contrasts(given, wanted),
         patch=SLICES,
         batch=4,
-        steps=2_500,
+        steps=1_500,
+        start=f"unet-{given}-{wanted}".lower(),
         task="with likely texture",
     )
 

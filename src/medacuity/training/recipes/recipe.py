@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,16 +12,17 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from medacuity.card import Images
+from medacuity.card import Images, rule_as_json
 from medacuity.intensity import Fixed, Percentile, Rule
 from medacuity.training.cases import Case, find_cases
-from medacuity.training.contrasts import Contrasts, find_contrasts, make_contrasts
+from medacuity.training.contrasts import Contrasts, find_contrasts, make_contrasts, named_in
 from medacuity.training.degraded import make_pair, read_scan
 from medacuity.training.labelled import find_labelled, make_labelled
 from medacuity.training.pairs import Labelled, Pairs, Unmatched
 from medacuity.training.pictures import find_pictures
+from medacuity.training.projections import ELLIPSES, Scanner, Scans, make_pieces
 from medacuity.training.variety import Draw, untouched
-from medacuity.training.watch import Look, generated, sharper, translated
+from medacuity.training.watch import Look, generated, reconstructed, sharper, translated
 
 
 class Batches(Protocol):
@@ -82,6 +83,14 @@ class Recipe(ABC):
     def scale(self) -> tuple[int, ...]:
         """Output voxels per input voxel, per axis."""
         return tuple(self.model.keywords.get("scale", (1,) * self.dims))
+
+    def told(self, table: Path | None) -> "Recipe":
+        """Return the recipe with what a table of cases decides of it: nothing."""
+        return self
+
+    def said(self) -> list[str]:
+        """Return what is done to scans, in lines for a person."""
+        return []
 
     @abstractmethod
     def find(self, data: Path, table: Path | None) -> list[Case]:
@@ -189,6 +198,8 @@ class Translation(Recipe):
     """Voxels of a training patch, per axis."""
     matched: bool = True
     """Whether batches are pairs; else nothing tells which scans belong together."""
+    mirrors: tuple[int, ...] | None = None
+    """Axes of a patch whose two directions are alike; None: all, and the axes too."""
     back: str = ""
     """Name of the weights of the way back, for a learner that has them."""
 
@@ -196,6 +207,25 @@ class Translation(Recipe):
     def made(self) -> tuple[str, ...]:
         """Names of the weights of the way there and, if there is one, of the way back."""
         return (self.weights, self.back) if self.back else (self.weights,)
+
+    def told(self, table: Path | None) -> "Translation":
+        """Return the recipe for the scans that a table names, where it was not for any."""
+        if self.contrasts.given:
+            return self
+        given, wanted = named_in(table)
+        named = replace(self.contrasts, given=given, wanted=wanted)
+        if "PET" not in wanted.upper():  # without a unit, brightness is the image's own
+            named = replace(named, unit="a.u.", scale=None)
+        return replace(self, contrasts=named)
+
+    def said(self) -> list[str]:
+        """Say that scans are resampled, once, and onto what."""
+        kinds = f"{self.contrasts.given} and {self.contrasts.wanted}"
+        return [
+            f"{kinds} of each patient are resampled once, linearly, onto one grid of "
+            f"{self.contrasts.spacing:g} mm with axes right, front, head; that they lie on each "
+            "other in mm is taken for granted"
+        ]
 
     def find(self, data: Path, table: Path | None) -> list[Case]:
         """Return the patients that have both contrasts."""
@@ -209,12 +239,17 @@ class Translation(Recipe):
 
     def card(self, which: int) -> dict[str, Any]:
         """Return the contrasts and the grid as well; the second network goes the other way."""
-        sides = [Images(self.contrasts.given), Images(self.contrasts.wanted)]
+        sides = [
+            Images(self.contrasts.given),
+            Images(self.contrasts.wanted, self.contrasts.unit),
+        ]
         given, wanted = reversed(sides) if which else sides
+        scale = None if which else self.contrasts.scale
         return super().card(which) | {
+            "output_intensity": rule_as_json(scale) if scale else {},
             "input": given,
             "output": wanted,
-            "task": f"MR {given.contrast} to {wanted.contrast}, {self.task}",
+            "task": f"{given.contrast} to {wanted.contrast}, {self.task}",
             "spacing": [self.contrasts.spacing] * self.dims,
             "patch": list(self.patch) if self.dims == 3 else [],
         }
@@ -222,7 +257,10 @@ class Translation(Recipe):
     def batches(self, folder: Path, split: str, rank: int) -> Pairs:
         """Return patches; to validate on they are always pairs."""
         kind = Pairs if self.matched or split != "train" else Unmatched
-        return kind(folder, split, patch=self.patch, scale=self.scale, seed=self.seed, rank=rank)
+        return kind(
+            folder, split, patch=self.patch, scale=self.scale, seed=self.seed,
+            mirrors=self.mirrors, rank=rank,
+        )  # fmt: skip
 
     def look(self, model: nn.Module, batches: Sequence[Any], device: str, title: str) -> Look:
         """Compare with the truth."""
@@ -273,3 +311,43 @@ class Generation(Recipe):
     def look(self, model: nn.Module, batches: Sequence[Any], device: str, title: str) -> Look:
         """Look at samples from the same numbers each time."""
         return generated(model, batches, device, title)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconstruction(Recipe):
+    """From the rays of a CT scan to its image, water at 1 and air at 0."""
+
+    scanner: Scanner
+    """What pieces of patients and phantoms are projected by."""
+    unrolled: bool
+    """Whether the network sees the rays, or nothing but their filtered back-projection."""
+    variants: int = 4
+    watched: int = 1
+    intensity: Rule = field(default_factory=lambda: Fixed(-1000.0, 0.0))
+
+    def find(self, data: Path, table: Path | None) -> list[Case]:
+        """Return the scans, and random ellipses to train on."""
+        return [*find_cases(data, table), ELLIPSES]
+
+    def make(self, case: Case, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return line integrals of pieces, and the pieces."""
+        return make_pieces(case, self.scanner, rng)
+
+    def described(self, cases: Sequence[Case]) -> str:
+        """Return which scans, and that there were ellipses."""
+        real = [case for case in cases if case != ELLIPSES]
+        return f"random ellipses; pieces of {super().described(real)}"
+
+    def batches(self, folder: Path, split: str, rank: int) -> Scans:
+        """Return scans with fresh noise."""
+        return Scans(folder, split, scanner=self.scanner, seed=self.seed, rank=rank)
+
+    def look(self, model: nn.Module, batches: Sequence[Any], device: str, title: str) -> Look:
+        """Measure the gain over filtered back-projection."""
+        parts = self.scanner.operators() if self.unrolled else ()
+        return reconstructed(model, batches, device, title, parts=parts)
+
+    def card(self, which: int) -> dict[str, Any]:
+        """Return what it takes and gives as well."""
+        images = Images("CT", "HU")
+        return super().card(which) | {"input": images, "output": images}

@@ -1,0 +1,96 @@
+"""The projector in the unit of the image: means along rays, and over the rays of a pixel.
+
+Line integrals grow with the field of view, and their adjoint with the number of views. Divided
+by their own row and column sums both become means, whose size depends on neither: what a network
+learns with a small field and few views then holds for a large one and many.
+"""
+
+import functools
+
+import torch
+from torch import Tensor
+
+from medacuity.physics.filters import ramp_filter
+from medacuity.physics.geometry import Geometry, Grid
+from medacuity.physics.radon import Radon
+
+
+class Averages:
+    """``R A`` and ``C A*``, with one over the sums of rows and columns of ``A`` in R and C.
+
+    Args:
+        operator: ``A``.
+
+    Shape:
+        `along` takes ``(B, C, I, J)`` to ``(B, C, views, bins)``, `over` and `sharp` the other
+        way. All have gradients.
+    """
+
+    def __init__(self, operator: Radon) -> None:
+        self.operator = operator
+        self.lengths = operator(torch.ones(1, 1, *operator.grid.shape))
+        """Of every ray within the field of view, in mm."""
+        views = torch.ones(1, 1, operator.geometry.views, operator.geometry.bins)
+        self.rows = _inverse(self.lengths)
+        self.columns = _inverse(operator.adjoint(views))
+
+    def along(self, x: Tensor) -> Tensor:
+        """Return the mean of an image along every ray; 0 where a ray meets no pixel."""
+        return torch.as_tensor(self.rows.to(x) * self.operator(x))
+
+    def over(self, y: Tensor) -> Tensor:
+        """Return the mean, for every pixel, over the rays that meet it."""
+        return torch.as_tensor(self.columns.to(y) * self.operator.adjoint(y))
+
+    def sharp(self, y: Tensor) -> Tensor:
+        """Return `over` of rays that were ramp-filtered, so that ``sharp(along(x))`` is near x."""
+        return torch.as_tensor(self._level * self._filtered(y))
+
+    def told(self, y: Tensor, weights: Tensor) -> Tensor:
+        """Return what is known of every ray, ``(B, 2, views, bins)``: its mean, and how surely.
+
+        Args:
+            y: Line integrals ``(B, 1, views, bins)``.
+            weights: One over their variance.
+        """
+        return torch.cat(
+            [self.rows.to(y) * part for part in (y, weights.clamp(min=1e-12) ** -0.5)], 1
+        )
+
+    def _filtered(self, y: Tensor) -> Tensor:
+        integrals = y * self.lengths.to(y)
+        pitch = self.operator.geometry.pitch / self.operator.geometry.magnification
+        return self.over(ramp_filter(integrals, pitch=pitch))
+
+    @functools.cached_property
+    def _level(self) -> float:
+        """What makes an image come back as large as it was, measured on a disc."""
+        u, v = self.operator.grid.places()
+        radius = torch.from_numpy((u[:, None] / abs(u).max()) ** 2 + (v / abs(v).max()) ** 2)
+        disc = (radius < 0.25).float()[None, None]
+        back = self._filtered(self.along(disc))
+        return float((disc * disc).sum() / (disc * back).sum())
+
+
+@functools.lru_cache(maxsize=4)
+def interleaved(geometry: Geometry, grid: Grid, parts: int) -> tuple[Averages, ...]:
+    """Return operators for views ``n, n + parts, n + 2 parts...`` of a scan, for each n.
+
+    There are fewer where ``parts`` does not divide the number of views.
+
+    Example:
+        >>> from medacuity.physics.geometry import parallel
+        >>> scan = parallel(9, bins=8, pitch=1.0)
+        >>> [part.operator.geometry.views for part in interleaved(scan, Grid((4, 4), (1, 1)), 4)]
+        [3, 3, 3]
+    """
+    count = max(n for n in range(1, parts + 1) if geometry.views % n == 0)
+    return tuple(
+        Averages(Radon(geometry.select(range(n, geometry.views, count)), grid))
+        for n in range(count)
+    )
+
+
+def _inverse(sums: Tensor) -> Tensor:
+    """Return 1 / sums, and 0 where next to nothing is summed."""
+    return torch.where(sums > 1e-3 * sums.max(), 1 / sums.clamp(min=1e-30), 0.0)

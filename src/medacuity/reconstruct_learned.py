@@ -1,0 +1,103 @@
+"""Learned reconstruction: the network that fits a scan, and its image."""
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medacuity.checkpoint import Trained, load_weights
+from medacuity.errors import UsageError
+from medacuity.nd import pad_to_multiple
+from medacuity.physics.averages import interleaved
+from medacuity.physics.fbp import fbp
+from medacuity.physics.geometry import Geometry, Grid
+from medacuity.physics.radon import Radon
+
+FAMILIES = ("fbpconvnet", "primal-dual")
+"""What `METHODS` offers; names of shipped weights begin with these."""
+
+FEW_APART = 4.0
+"""Pixels between neighbouring views at the rim, from which they are few."""
+
+PART_APART = 4.6
+"""The same within each of the parts that views are shared among: as in training."""
+
+AT_A_TIME = 4
+"""Slices that a network is given together."""
+
+
+def weights_for(method: str, geometry: Geometry, grid: Grid) -> str:
+    """Return the name of the shipped weights that fit a scan.
+
+    Example:
+        >>> from medacuity.physics.geometry import lodopab
+        >>> weights_for("primal-dual", *lodopab())
+        'primal-dual-low-dose'
+    """
+    few = _apart(geometry, grid) > FEW_APART
+    return f"{method}-{'sparse' if few else 'low-dose'}"
+
+
+@lru_cache(maxsize=2)
+def reconstructor(weights: str) -> Trained:
+    """Return a network that reconstructs.
+
+    Raises:
+        UsageError: The weights are for something else.
+    """
+    trained = load_weights(weights)
+    trained.card.expect("reconstruct", weights)
+    return trained
+
+
+def image_of(y: Tensor, sure: Tensor, operator: Radon, *, water: float, trained: Trained) -> Tensor:
+    """Return what a network makes of line integrals.
+
+    Args:
+        y: Line integrals ``(B, 1, views, bins)``.
+        sure: One over their variance.
+        operator: The projector onto the pixels wanted.
+        water: Attenuation per mm that networks are to take for water.
+        trained: The network.
+
+    Shape:
+        -> ``(B, 1, I, J)``, attenuation per mm.
+    """
+    scan, grid = operator.geometry, operator.grid
+    count = max(1, math.floor(PART_APART / _apart(scan, grid)))
+    parts = interleaved(scan, grid, count)
+    model = trained.model.to(y.device)
+    (whole,) = interleaved(scan, grid, 1)
+
+    def image(y: Tensor, sure: Tensor) -> Tensor:
+        start = fbp(y, scan, grid, window="hann")
+        if trained.card.network == "PrimalDual":
+            return torch.as_tensor(model(start, whole.told(y, sure), parts))
+        fits = pad_to_multiple(start, int(model.multiple))  # type: ignore[arg-type]
+        return torch.as_tensor(model(fits)[:, :, : grid.shape[0], : grid.shape[1]])
+
+    with torch.no_grad():
+        slices = zip(torch.split(y, AT_A_TIME), torch.split(sure, AT_A_TIME), strict=True)
+        return water * torch.cat([image(y / water, sure * water**2) for y, sure in slices])
+
+
+def level_of(y: Tensor, geometry: Geometry, grid: Grid) -> float:
+    """Return the attenuation to be taken for water where a file does not say: of its densest part.
+
+    Raises:
+        UsageError: There is nothing in the field of view.
+    """
+    x = fbp(y[:1], geometry, grid, window="hann")
+    level = float(np.percentile(x.cpu().numpy(), 95))
+    if not 0 < level < math.inf:
+        raise UsageError("there is nothing in the scan that a network could go by; use fbp or tv")
+    return level
+
+
+def _apart(geometry: Geometry, grid: Grid) -> float:
+    """Return how many pixels lie between neighbouring views at the rim of the image."""
+    angles = np.unique(np.round(np.mod(geometry.angles_deg, 360), 6))
+    gap = np.median(np.diff(angles)) if len(angles) > 1 else 180.0
+    return float(np.deg2rad(gap) * max(grid.shape) / 2)

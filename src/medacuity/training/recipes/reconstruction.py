@@ -1,0 +1,59 @@
+"""CT from little dose or few views: a U-Net behind FBP, and learned primal-dual.
+
+``...-low-dose`` is for LoDoPaB-CT's scan, 1000 views of 513 bins with 4096 photons at each;
+``...-sparse`` for 60 of these views. Both learn in a scanner an eighth as large, whose pixels, bins
+and views lie as densely.
+"""
+
+from functools import partial
+
+from medacuity.losses import decibel
+from medacuity.models import FBPConvNet, PrimalDual
+from medacuity.training.learners.descent import adam
+from medacuity.training.learners.supervised import Supervised, paired
+from medacuity.training.projections import Scanner, unrolled
+from medacuity.training.recipes.recipe import Reconstruction
+
+SCANNERS = {
+    "low-dose": Scanner(views=352, parts=8, photons=(5e3, 4e4)),
+    "sparse": Scanner(views=21, parts=1, photons=(5e3, 1e7)),
+}
+TASKS = {
+    "low-dose": "CT from all views at little dose",
+    "sparse": "CT from few views",
+}
+
+
+def _fbpconvnet(kind: str) -> Reconstruction:
+    loss = partial(paired, loss=decibel)
+    return Reconstruction(
+        name=f"fbpconvnet-{kind}",
+        model=partial(FBPConvNet, dims=2, width=15, depth=3),
+        learner=partial(Supervised, objective=loss, descent=adam(2e-3)),
+        scanner=SCANNERS[kind],
+        unrolled=False,
+        batch=8,
+        steps=1_000,
+        task=f"{TASKS[kind]}, FBPConvNet",
+    )
+
+
+def _primal_dual(kind: str, network: partial[PrimalDual]) -> Reconstruction:
+    loss = partial(unrolled, loss=decibel, scanner=SCANNERS[kind])
+    return Reconstruction(
+        name=f"primal-dual-{kind}",
+        model=network,
+        learner=partial(Supervised, objective=loss, descent=adam(1e-3, longest=1.0)),
+        scanner=SCANNERS[kind],
+        unrolled=True,
+        batch=4,
+        steps=1_000,
+        task=f"{TASKS[kind]}, learned primal-dual",
+    )
+
+
+NETWORK = partial(PrimalDual, dims=2, iterations=8, memory=5, width=32)
+
+RECIPES = [
+    recipe for kind in SCANNERS for recipe in (_fbpconvnet(kind), _primal_dual(kind, NETWORK))
+]
