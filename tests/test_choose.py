@@ -1,16 +1,17 @@
 """The right networks for a scan: by how its axes are alike, how thick its slices, how noisy.
 
 Weights that were asked for run at the factor, of those that they serve, that is nearest to the
-wish; what is left is resampled, and said.
+wish; what is left is resampled, and said. CT in HU, by its unit or its numbers, is given the
+networks for CT and never MRI's: thick slices down to 3 mm, or twice the voxels.
 """
 
 import numpy as np
 import pytest
 
-from medacuity.checkpoint import Card, save_weights
+from medacuity.checkpoint import Card, Images, save_weights
 from medacuity.choose import available, plan
 from medacuity.errors import UsageError
-from medacuity.models import VDSR
+from medacuity.models import REDCNN, VDSR
 from medacuity.volume import Volume
 
 
@@ -171,3 +172,55 @@ def test_the_choice_by_the_scan_runs_at_the_factor_of_the_card():
     for volume, scale in ((CUBE, [2]), (STACK, [2]), (STACK, [1, 1, 4]), (CUBE, [2, 2, 1])):
         for stage in plan(volume, scale=scale).stages:
             assert [stage.scale] == cards[stage.weights].served
+
+
+def body(shape, spacing, *, noise=0.0, unit="a.u."):
+    """A body of fat and muscle in air, in HU, with white noise."""
+    axes = np.meshgrid(*[np.linspace(-1.2, 1.2, n) for n in shape], indexing="ij")
+    radius = np.hypot(axes[0], axes[1])
+    hu = np.where(radius < 1, np.where(radius < 0.9, 40.0, -90.0), -1000.0)
+    hu += noise * np.random.default_rng(0).standard_normal(shape)
+    return Volume(hu.astype(np.float32), np.diag([*spacing, 1.0]), unit)
+
+
+@pytest.mark.parametrize("unit", ["HU", "a.u."])
+@pytest.mark.parametrize(("spacing", "size", "names"), [
+    ((0.8, 0.8, 12), (96, 96, 40), ["ct-slices-x4"]),
+    ((0.8, 0.8, 9), (96, 96, 30), ["ct-slices-x3"]),
+    ((0.8, 0.8, 6), (96, 96, 20), ["ct-slices-x2"]),
+    ((0.8, 0.8, 3), (192, 192, 20), ["ct-slices-x2", "ct-2d-x2"]),
+    ((3, 3, 3), (192, 192, 20), ["ct-slices-x2", "ct-2d-x2"]),
+])  # fmt: skip
+def test_ct_is_thinned_down_to_3_mm_or_doubled_by_networks_of_its_own(unit, spacing, size, names):
+    found = plan(body((96, 96, 10), spacing, noise=100, unit=unit))
+    assert found.ct
+    assert found.size == size
+    assert [stage.weights for stage in found.stages] == names
+    assert [stage.axes for stage in found.stages] == [(0, 1, 2), (0, 1)][: len(names)]
+
+
+def test_wishes_for_ct_are_met_by_ct_networks():
+    upright = body((96, 96, 10), (0.8, 0.8, 5))
+    assert chosen(upright, scale=[2, 2, 1]) == [("ct-2d-x2", (0, 1))]
+    assert chosen(upright, spacing=[0.8, 0.8, 2.5]) == [("ct-slices-x2", (0, 1, 2))]
+
+
+def test_the_noise_of_ct_is_in_hu():
+    assert plan(body((96, 96, 10), (1, 1, 3), noise=50)).noise == pytest.approx(0.05, rel=0.3)
+    assert plan(body((96, 96, 10), (1, 1, 3), noise=0)).noise < 0.001
+
+
+def test_what_only_cleans_keeps_the_voxels_and_looks_at_slices_across_the_body(tmp_path):
+    model = REDCNN(scale=1, dims=2, width=2)
+    card = Card("cleaner", "REDCNN", {"scale": [1, 1], "dims": 2, "width": 2},
+                {"kind": "fixed", "low": -1024.0, "high": 3071.0}, input=Images("CT", "HU"),
+                output=Images("CT", "HU"))  # fmt: skip
+    save_weights(tmp_path / "cleaner.safetensors", model, card)
+    volume = body((40, 36, 30), (2, 2, 2))
+    found = plan(volume, weights=str(tmp_path / "cleaner.safetensors"))
+    assert found.size == volume.shape
+    assert found.stages[0].axes == (0, 1)
+    turned = Volume(
+        volume.array, np.array([[0, 0, 2.0, 0], [2, 0, 0, 0], [0, 2, 0, 0], [0, 0, 0, 1]])
+    )
+    assert plan(turned, weights=str(tmp_path / "cleaner.safetensors")).stages[0].axes == (0, 2)

@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from medacuity import card
-from medacuity.checkpoint import Card, save_weights
+from medacuity.checkpoint import Card, Images, save_weights
 from medacuity.enhance import Settings, enhance
 from medacuity.errors import LimitExceeded, SafetyGate, UsageError
-from medacuity.models import NETWORKS, VDSR, AcuityNet
+from medacuity.findings import in_words
+from medacuity.models import NETWORKS, REDCNN, VDSR, AcuityNet
 from medacuity.trust.consistency import SCANNERS
 from medacuity.volume import Volume
 
@@ -269,3 +270,51 @@ def test_a_network_that_sees_the_whole_image_is_never_cut(tmp_path, monkeypatch)
         np.testing.assert_allclose(result.array[::2, ::2], whole, rtol=1e-5)
     with pytest.raises(LimitExceeded, match="the whole image, which this model needs at once"):
         enhance(volume, Settings(**wish, memory=2**14))
+
+
+@pytest.fixture
+def cleaner(tmp_path):
+    """Save a network that takes 10 HU off every voxel of CT, at its own voxels."""
+    model = REDCNN(scale=1, dims=2, width=2)
+    torch.nn.init.constant_(model.decoder[-1].bias, -10 / 4095)
+    hu = Images("CT", "HU")
+    card = Card("cleaner", "REDCNN", {"scale": [1, 1], "dims": 2, "width": 2},
+                {"kind": "fixed", "low": -1024.0, "high": 3071.0}, input=hu, output=hu)  # fmt: skip
+    save_weights(tmp_path / "cleaner.safetensors", model, card)
+    return str(tmp_path / "cleaner.safetensors")
+
+
+def ct(noise=0.0, unit="HU"):
+    line = np.linspace(-1.2, 1.2, 120)
+    hu = np.where(np.hypot(line[:, None], line) < 1, 40.0, -1000.0)[..., None].repeat(4, -1)
+    hu += noise * np.random.default_rng(0).standard_normal(hu.shape)
+    return Volume(hu.astype(np.float32), AFFINE, unit)
+
+
+def test_a_denoiser_keeps_the_voxels_the_place_and_the_unit(cleaner):
+    volume = ct()
+    done = enhance(volume, Settings(weights=cleaner))
+    np.testing.assert_allclose(done.volume.array, volume.array - 10, atol=0.01)
+    np.testing.assert_array_equal(done.volume.affine, volume.affine)
+    assert done.volume.unit == "HU"
+    assert done.findings["consistency"] is None
+    assert done.findings["warnings"] == []
+    assert "the same voxels" in done.findings["description"]
+    assert enhance(volume, Settings(weights=cleaner, scale=[2, 2, 1])).volume.shape == (240, 240, 4)
+    with pytest.raises(UsageError, match="only consistent result is the input"):
+        enhance(volume, Settings(weights=cleaner, consistent=True))
+
+
+def test_networks_for_ct_and_for_mri_are_not_taken_for_each_other(cleaner, network):
+    heard = enhance(scan(), Settings(weights=cleaner)).findings["warnings"]
+    assert "not those of CT in HU, and cleaner was trained on CT" in heard[0]
+    wish = Settings(weights=network(2, 2), scale=[2, 2, 1])
+    assert "trained on MRI" in enhance(ct(unit="a.u."), wish).findings["warnings"][0]
+
+
+def test_a_noisy_ct_is_said_to_be_like_low_dose(network):
+    wish = Settings(weights=network(2, 2), scale=[2, 2, 1])
+    loud, quiet = (in_words(enhance(ct(noise), wish).findings)[0] for noise in (80, 15))
+    assert "as of low dose: `--model ct-low-dose` takes it out" in loud
+    assert "low dose" not in quiet
+    assert "HU" in quiet

@@ -82,7 +82,7 @@ def plan(
     noise = _noise(volume, ct=ct)
     if weights is not None:
         return Plan(size, (_asked_for(volume, factors, weights),), noise, ct)
-    stages = []
+    stages: list[Stage] = []
     for group in _groups(volume, factors, across=_thickest(volume) if ct else None):
         end = "-noisy" if noise > NOISY and not ct and not stages else ""
         stages.append(_stage(volume, factors, group, "ct" if ct else "mri", end))

@@ -5,9 +5,9 @@ import numpy as np
 from medacuity.volume import Volume
 
 SOME = 1 << 20  # voxels that are looked at; more are thinned evenly
-NOTHING = -1100.0  # below it there is no tissue and no air, only what fills the corners
-AIR = (-1100.0, -700.0)  # and lungs
-SOFT = (-200.0, 250.0)  # fat to vessels with contrast agent
+NOTHING = -1400.0  # below it there is no tissue and no air, only what fills the corners
+AIR = (NOTHING, -600.0)  # and lungs, with the noise of little dose
+SOFT = (-300.0, 350.0)  # fat to vessels with contrast agent, likewise
 DENSEST = 3100.0  # what 12 bits hold; metal lies above
 FEW, MOST = 0.02, 0.6
 
@@ -15,9 +15,9 @@ FEW, MOST = 0.02, 0.6
 def in_hounsfield(volume: Volume) -> bool:
     """Tell whether a volume is CT in HU.
 
-    Formats without units leave it to the numbers: both air or lung (-1100 to -700) and soft
-    tissue (-200 to 250) are there, together they are most of it, next to nothing lies above
-    3100, and what lies below -1100 is one number that fills corners. MRI has no air at -1000;
+    Formats without units leave it to the numbers: both air or lung (-1400 to -600) and soft
+    tissue (-300 to 350) are there, together they are most of it, next to nothing lies above
+    3100, and what lies below -1400 is one number that fills corners. MRI has no air at -1000;
     phases and other signed maps have their numbers elsewhere, or everywhere.
 
     Example:

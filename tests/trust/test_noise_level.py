@@ -4,6 +4,8 @@
   in tissue without any texture a quarter too low, as its percentile says.
 - A clean phantom has next to none, and edges are not noise; air alone, or nothing, has none.
 - It is a share of the brightness: a scan times ten gives the same number.
+- That of CT is read in soft tissue and in HU, whatever the air was cut off at; without soft
+  tissue there is none.
 """
 
 import numpy as np
@@ -12,7 +14,7 @@ import torch
 
 from medacuity.demo import sample_head
 from medacuity.physics.noise import rician
-from medacuity.trust.noise import noise_level
+from medacuity.trust.noise import noise_in_hu, noise_level
 
 BRIGHTNESS = 800.0
 
@@ -77,3 +79,17 @@ def test_stored_integers_are_fine():
     exact = noise_level(stack, brightness=BRIGHTNESS)
     rounded = noise_level(stack.astype(np.int16), brightness=BRIGHTNESS)
     assert rounded == pytest.approx(exact, rel=0.05)
+
+
+@pytest.mark.parametrize("sigma", [15.0, 60.0, 200.0])
+def test_the_noise_of_ct_is_found_in_soft_tissue(sigma):
+    line = np.linspace(-1.2, 1.2, 150)
+    body = np.where(np.hypot(line[:, None], line) < 1, 50.0, -1000.0)
+    body[60:90, 60:90] = 800
+    noise = sigma * np.random.default_rng(1).standard_normal((6, 150, 150))
+    assert noise_in_hu(np.maximum(body + noise, -1024)) == pytest.approx(sigma, rel=0.2)
+
+
+def test_without_soft_tissue_there_is_no_noise_of_ct():
+    assert noise_in_hu(np.full((3, 80, 80), -1000.0)) == 0
+    assert noise_in_hu(np.full((3, 8, 8), 40.0)) == 0

@@ -14,39 +14,43 @@ from medacuity.physics.dose import Attenuation, low_dose
 from medacuity.physics.fbp import fbp
 from medacuity.physics.geometry import Geometry, Grid, fan, parallel
 from medacuity.physics.radon import Radon
-from medacuity.physics.sampling import area, shrunk
+from medacuity.physics.sampling import area
 from medacuity.resize import cubic, linear, resize
 from medacuity.training.variety import Degradation, chance, uniform
 from medacuity.volume import Volume
 
-LARGEST = 256  # voxels along an axis of a volume that one variant needs
-SMALLEST = 72  # voxels that are left along an axis at least
+LARGEST = 256  # voxels along an axis of a volume, or of what is made larger, at most
+SMALLEST = 96  # voxels that are left along an axis, at least
 FIELDS = (260.0, 420.0)  # mm across; LoDoPaB-CT has 260
 WINDOWS = ("ramp", "shepp-logan", "cosine", "hamming", "hann")
 AIR = -1000.0
 
 
 def any_ct_history(rng: torch.Generator, *, strength: float = 0.8) -> Degradation:
-    """Draw a part of a scan, larger voxels, and a sharper or softer kernel.
+    """Draw a part of a scan, voxels of another size, and a sharper or softer kernel.
 
     Unlike in MRI, values keep their meaning: no other contrasts, no other brightness.
 
     Args:
         rng: Source of randomness.
-        strength: Probability of larger voxels, and of another kernel by half.
+        strength: Probability of other voxels, and of another kernel by half.
     """
-    corner, ratio = torch.rand(3, generator=rng).tolist(), math.exp(uniform(rng, 0, math.log(3.5)))
-    kernel = (area, cubic, linear)[int(torch.randint(3, (), generator=rng))]
+    corner = torch.rand(3, generator=rng).tolist()
+    ratio = math.exp(uniform(rng, math.log(0.5), math.log(3.5)))
+    kernel = (area, cubic, linear)[int(torch.randint(3, (), generator=rng)) if ratio > 1 else 1]
     ratio = ratio if chance(rng, strength) else 1.0
     soft = uniform(rng, -0.10, 0.20) if chance(rng, strength / 2) else 0.0
 
     def history(x: Tensor) -> Tensor:
         if x.ndim == 5:
             x = _part(x, corner)
-        factor = [max(1.0, min(ratio, n / SMALLEST)) for n in x.shape[2:]]
-        return _softened(resize(x, shrunk(x.shape[2:], factor), kernel), soft)
+        return _softened(resize(x, [_voxels(n, ratio) for n in x.shape[2:]], kernel), soft)
 
     return history
+
+
+def _voxels(n: int, ratio: float) -> int:
+    return round(min(max(n / ratio, min(n, SMALLEST)), max(n, LARGEST)))
 
 
 def _part(x: Tensor, corner: Sequence[float]) -> Tensor:
@@ -146,10 +150,14 @@ def _fill(
     turn = torch.linalg.qr(torch.randn(3, 3, generator=rng))[0] if float(half.max()) < 1 else (
         torch.eye(3)
     )  # fmt: skip
-    inside = torch.einsum("ab,b...->a...", turn, places - centre.reshape(3, 1, 1, 1))
+    n, most = hu.shape[0], float(half.max()) + 0.1
+    box = [slice(max(0, int((float(c) - most + 1) * n / 2)), int((float(c) + most + 1) * n / 2))
+           for c in centre]  # fmt: skip
+    around = places[:, *box] - centre.reshape(3, 1, 1, 1)
+    inside = torch.einsum("ab,b...->a...", turn, around)
     reach = (inside / half.reshape(3, 1, 1, 1)).square().sum(0).sqrt()
-    share = ((1 - reach) * float(half.min()) * hu.shape[0] / 2 + 0.5).clamp(0, 1)
-    hu += share * (value - hu)
+    share = ((1 - reach) * float(half.min()) * n / 2 + 0.5).clamp(0, 1)
+    hu[*box] += share * (value - hu[*box])
 
 
 def _tissue(rng: torch.Generator) -> float:
