@@ -167,7 +167,7 @@ def test_slices_and_frames_do_not_know_of_each_other(tmp_path):
     frames = (scan, Volume(scan.array[::-1] * 3, scan.affine))
     source = Source(tmp_path / "in.nii", frames, None, "")
     told: list[str] = []
-    volumes, found = synthesize_source(
+    volumes, _, found = synthesize_source(
         source, Settings(weights=str(weights)), report=lambda what, done, of: told.append(what)
     )
     np.testing.assert_array_equal(volumes[1].array, run(frames[1], weights).array)

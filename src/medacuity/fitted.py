@@ -116,11 +116,12 @@ class Fitted:
         thin = x.flatten(1).mean(1) < least
         if full is None or not thin.any():
             return self._whole(x)
-        y = torch.empty_like(x)
+        pairs = torch.cat([x[thin], full.expand(int(thin.sum()), *full.shape[1:])], -1)
+        kept = self._whole(pairs)[..., : x.shape[-1]]
+        y = kept.new_empty(len(x), *kept.shape[1:])
+        y[thin] = kept
         if not thin.all():
             y[~thin] = self._whole(x[~thin])
-        pairs = torch.cat([x[thin], full.expand(int(thin.sum()), *full.shape[1:])], -1)
-        y[thin] = self._whole(pairs)[..., : x.shape[-1]]
         return y
 
     def _blended(self, x: Tensor) -> Tensor:
@@ -129,7 +130,7 @@ class Fitted:
         for n in self.window:
             rise = torch.sin(torch.pi * (torch.arange(n, device=x.device) + 0.5) / n).square()
             weight = weight[..., None] * rise
-        total, sums = torch.zeros(x.shape[2:], device=x.device), torch.zeros_like(x)
+        total, sums = torch.zeros(x.shape[2:], device=x.device), None
         starts = list(product(*map(_starts, x.shape[2:], self.window)))
         places: list[Any] = [
             (..., *(slice(a, a + n) for a, n in zip(start, self.window, strict=True)))
@@ -138,7 +139,10 @@ class Fitted:
         means = [float(x[place].mean()) for place in places]
         full, least = x[places[int(np.argmax(means))]], THIN * float(np.mean(means))
         for done, place in enumerate(places, start=1):
-            sums[place] += weight * self._shown(x[place], full, least)
+            part = weight * self._shown(x[place], full, least)
+            if sums is None:
+                sums = part.new_zeros(*part.shape[:2], *x.shape[2:])
+            sums[place] += part
             total[place] += weight
             self.report(done, len(places))
         return sums / total

@@ -1,7 +1,7 @@
 """One kind of image made of another, such as T2 of T1: made up, in its place, and said to be so."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medacuity import __version__
 from medacuity.checkpoint import Card, Trained, find_weights, load_weights, read_card, shipped
 from medacuity.errors import SafetyGate, UsageError
 from medacuity.fitted import Fitted
@@ -19,9 +18,15 @@ from medacuity.foreground import MARGIN, TISSUE, foreground
 from medacuity.formats import Source, output_in
 from medacuity.intensity import Intensity
 from medacuity.nd import channels_last, usable_device
+from medacuity.synthesize_findings import found, in_words, warnings_of
 from medacuity.tiling import run_tiled
-from medacuity.viewpoint import Viewpoint, is_picture, viewpoint
+from medacuity.viewpoint import Viewpoint, is_picture, slabs, viewpoint
 from medacuity.volume import Volume
+
+__all__ = [
+    "Settings", "Synthesized", "beside", "chosen", "in_words", "output_for", "synthesize",
+    "synthesize_source",
+]  # fmt: skip
 
 CORNER = 16  # voxels per axis on which memory is measured
 Report = Callable[[str, int, int], None]
@@ -55,10 +60,13 @@ class Synthesized:
     Args:
         volume: On the grid of the input, in the unit of the card.
         findings: What was made of what, on which grid, warnings; all JSON.
+        uncertainty: Half the width of the interval that 90 % of voxels lie in, in the same
+            unit; None: the network gives none.
     """
 
     volume: Volume
     findings: dict[str, Any]
+    uncertainty: Volume | None = None
 
 
 def chosen(settings: Settings) -> Card:
@@ -76,17 +84,17 @@ def chosen(settings: Settings) -> Card:
                 raise UsageError(f"{card.name[:80]} is for {card.offer}, and {wish} was asked for")
         return card
     cards = [card for card in map(read_card, shipped().values()) if card.purpose == "synthesize"]
-    found = [card for card in cards if _same(settings.to, card.output.contrast)]
+    fit = [card for card in cards if _same(settings.to, card.output.contrast)]
     if settings.origin is not None:
-        found = [card for card in found if _same(settings.origin, card.input.contrast)]
-    if not found:
+        fit = [card for card in fit if _same(settings.origin, card.input.contrast)]
+    if not fit:
         asked = f"{settings.origin or 'a scan'} to {settings.to or 'nothing (--to is missing)'}"
         known = ", ".join(dict.fromkeys(card.offer for card in cards)) or "none"
         raise UsageError(f"no shipped network turns {asked}; there are: {known}")
-    if len({card.input.contrast for card in found}) > 1:
-        origins = ", ".join(card.input.contrast for card in found)
+    if len({card.input.contrast for card in fit}) > 1:
+        origins = ", ".join(card.input.contrast for card in fit)
         raise UsageError(f"{settings.to} is made of {origins}: say which the scan is, with --from")
-    return max(found, key=_measured)
+    return max(fit, key=_measured)
 
 
 def synthesize(
@@ -108,22 +116,26 @@ def synthesize(
     began = time.monotonic()
     card = chosen(settings)
     _check(volume, card)
-    warned = _warnings(volume, card)
+    warned = warnings_of(volume, card)
     if settings.strict and warned:
         raise SafetyGate(warned[0])
     trained = load_weights(settings.weights or card.name)
     seen = viewpoint(volume, card)
-    array, box = _run(trained, volume, seen, settings, report)
-    findings = _findings(volume, trained, seen, warned)
-    findings["slices_of_air"] = len(seen.of(array)) - len(seen.of(array)[box[0]])
+    arrays, box = _run(trained, volume, seen, settings, report)
+    findings = found(volume, trained, seen, warned)
+    findings["slices_of_air"] = len(seen.of(arrays[0])) - len(seen.of(arrays[0])[box[0]])
     findings["seconds"] = round(time.monotonic() - began, 2)
-    return Synthesized(Volume(array, volume.affine, card.output.unit), findings)
+    made, *spread = (Volume(array, volume.affine, card.output.unit) for array in arrays)
+    return Synthesized(made, findings, spread[0] if spread else None)
 
 
 def synthesize_source(
     source: Source, settings: Settings, *, report: Report = lambda what, done, of: None
-) -> tuple[list[Volume], dict[str, Any]]:
-    """Translate every volume of a file by itself; return them and what was found."""
+) -> tuple[list[Volume], list[Volume], dict[str, Any]]:
+    """Translate every volume of a file by itself; return them, their uncertainty, and findings.
+
+    There are as many maps of uncertainty as volumes, or none.
+    """
     if getattr(source.header, "colour", None) is not None:
         raise UsageError("a colour picture is no scan; save it in grey first", path=source.path)
     done = []
@@ -132,40 +144,27 @@ def synthesize_source(
         done.append(synthesize(volume, settings, report=partial(_named, report, many)))
     each = [one.findings for one in done]
     first = each[0] | {
-        "seconds": round(sum(found["seconds"] for found in each), 2),
-        "warnings": list(dict.fromkeys(w for found in each for w in found["warnings"])),
+        "seconds": round(sum(one["seconds"] for one in each), 2),
+        "warnings": list(dict.fromkeys(w for one in each for w in one["warnings"])),
     }
-    return [one.volume for one in done], first
-
-
-def in_words(findings: dict[str, Any]) -> list[str]:
-    """Return the findings as lines for a person: what was made, on which grid, what to mind."""
-    grid = findings["grid"]
-    lines = [f"{findings['description']}"]
-    if grid["resampled"]:
-        scan, network = (" x ".join(f"{mm:g}" for mm in grid[of]) for of in ("scan", "network"))
-        lines.append(
-            f"resampled from {scan} mm to the {network} mm of its training, and back: no detail "
-            "finer than either is in the result"
-        )
-    if findings["slices_of_air"]:
-        lines.append(f"{findings['slices_of_air']} slices show nothing but air, and stay so")
-    lines.append(f"{findings['size']} voxels, where they were, in {findings['seconds']:g} s")
-    return lines + [f"warning: {warning}" for warning in findings["warnings"]]
+    spread = [one.uncertainty for one in done if one.uncertainty is not None]
+    return [one.volume for one in done], spread, first
 
 
 def _run(
     trained: Trained, volume: Volume, seen: Viewpoint, settings: Settings, report: Report
-) -> tuple[NDArray[np.float32], tuple[slice, ...]]:
-    """Run the network over slices or volume; return its numbers, and the part that it saw."""
+) -> tuple[list[NDArray[np.float32]], tuple[slice, ...]]:
+    """Run the network over slices or volume; return what it gives, and the part that it saw."""
     card, device = trained.card, usable_device(settings.device)
     given = seen.of(volume.array)
     intensity = card.rule().of(given)  # as the network sees it: the same in whatever order
     scale = _scale(card, volume, intensity)
-    out = np.full(volume.shape, scale.low, np.float32)  # air
+    outputs = int(card.arguments.get("outputs", 1))
+    out = [np.full(volume.shape, low, np.float32) for low in (scale.low, 0.0)[:outputs]]  # air
     network: Any = channels_last(trained.model, card.dims).to(device)
     box = _box(given, seen, intensity)
-    given, room = given[box], seen.of(out)[box]
+    rooms = [seen.of(array)[box] for array in out]
+    given = slabs(given, card, volume.spacing[seen.axes[0]])[box]
     tell = partial(report, card.name)
     fitted = Fitted(
         network, seen.size(given.shape[2:]), patch=card.patch, labels=len(card.classes), report=tell
@@ -174,21 +173,34 @@ def _run(
     def load(part: NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(intensity.to_unit(part))).to(device)
 
-    def store(y: torch.Tensor) -> NDArray[np.float32]:
-        made = scale.from_unit(y.float().cpu().numpy())
-        return np.maximum(made, 0) if scale.low == 0 else made  # a magnitude stays one
-
     if len(given) > 1:
         means = intensity.to_unit(given.mean((1, 2, 3)))
         fullest = int(np.argmax(means))
         fitted.lean_on(load(given[fullest : fullest + 1]), mean=float(means.mean()))
     corner = load(given[(slice(1), slice(None), *[slice(CORNER)] * card.dims)])
     tile = fitted.tile(corner, given.shape, budget_bytes=settings.memory)
-    run_tiled(fitted, given, out=room, tile=tile, load=load, store=store,
+    room = rooms[0] if outputs == 1 else np.empty((len(given), outputs, *given.shape[2:]), "f4")
+    run_tiled(fitted, given, out=room, tile=tile, load=load,
+              store=partial(_in_numbers, scale=scale, interval=card.interval),
               report=tell if card.dims == 2 else None)  # fmt: skip
-    if not np.isfinite(out).all():
+    if outputs > 1:
+        for n, each in enumerate(rooms):
+            each[:] = room[:, n : n + 1]
+    if not all(np.isfinite(array).all() for array in out):
         raise SafetyGate("the result is not finite; check the input for damaged voxels")
     return out, box
+
+
+def _in_numbers(y: torch.Tensor, *, scale: Intensity, interval: float) -> NDArray[np.float32]:
+    """Return an image in its numbers and, where there is one, how far off it may be."""
+    made: NDArray[np.float32] = y.float().cpu().numpy()
+    image = scale.from_unit(made[:, :1])
+    if scale.low == 0:
+        image = np.maximum(image, 0)  # a magnitude stays one
+    if made.shape[1] == 1:
+        return image
+    span = (scale.high - scale.low) * interval
+    return np.concatenate([image, span * np.exp(np.clip(made[:, 1:], -9, 2))], 1)
 
 
 def _box(given: NDArray[Any], seen: Viewpoint, intensity: Intensity) -> tuple[slice, ...]:
@@ -206,52 +218,12 @@ def _scale(card: Card, volume: Volume, intensity: Intensity) -> Intensity:
     return card.back(intensity)
 
 
-def _findings(
-    volume: Volume, trained: Trained, seen: Viewpoint, warned: Sequence[str]
-) -> dict[str, Any]:
-    """Return what the sidecar says; all of it JSON, nothing of it tells who the patient is."""
-    card = trained.card
-    to, origin = card.output.contrast, card.input.contrast
-    how = "slice by slice" if card.dims == 2 else "as a volume"
-    return {
-        "method": card.name,
-        "method_sha256": trained.sha256,
-        "version": __version__,
-        "synthetic": True,
-        "label": f"SYNTHETIC {to}",
-        "description": f"SYNTHETIC {to}, made of {origin} {how} by the network {card.name}; none "
-        "of it was measured. Not for diagnosis.",
-        "from": origin,
-        "to": to,
-        "unit": card.output.unit,
-        "size": " x ".join(map(str, volume.shape)),
-        "grid": {
-            "directions": card.directions,
-            "scan": [round(mm, 4) for mm in seen.spacing],
-            "network": card.spacing or None,
-            "resampled": any(ratio != 1 for ratio in seen.ratios),
-        },
-        "licence": card.licence,
-        "warnings": list(warned),
-    }
-
-
-def _warnings(volume: Volume, card: Card) -> list[str]:
-    """Return what a person must mind."""
-    takes = f"{card.name} was trained on {card.input.contrast} in {card.input.unit}"
-    found = []
-    if volume.unit not in (card.input.unit, "a.u."):
-        found.append(f"the values are in {volume.unit}, and {takes}: the result means nothing")
-    if is_picture(volume):
-        found.append(f"a picture has no spacing and no place in a patient; {takes}")
-    return found
-
-
 def _check(volume: Volume, card: Card) -> None:
     """Refuse what the network cannot take."""
     labels = len(card.classes)
-    counts = (card.arguments.get("channels", 1), card.arguments.get("outputs", 1))
-    if counts != (labels or 1, 1):
+    channels, outputs = (card.arguments.get(name, 1) for name in ("channels", "outputs"))
+    shown = [labels or 1] if labels or card.dims == 3 else [1, 3, 5, 7, 9]  # slices beside it
+    if channels not in shown or outputs != (2 if card.interval else 1):
         raise UsageError(f"{card.name} takes or gives several images at once; take another")
     if card.dims == 3 and 1 in volume.shape:
         raise UsageError(
@@ -265,10 +237,10 @@ def _same(wish: str | None, contrast: str) -> bool:
     return wish is not None and wish.strip().lower() == contrast.lower()
 
 
-def _measured(card: Card) -> tuple[float, str]:
-    """Return how good a network was on patients that no training saw, by its card."""
+def _measured(card: Card) -> tuple[bool, float, str]:
+    """Tell whether it knows its error, and how good it was on patients no training saw."""
     ssim = card.measured.get("ssim", 0.0)
-    return (ssim if isinstance(ssim, float) else 0.0, card.name)
+    return (card.interval > 0, ssim if isinstance(ssim, float) else 0.0, card.name)
 
 
 def _named(report: Report, prefix: str, what: str, done: int, of: int) -> None:
@@ -285,3 +257,14 @@ def output_for(output: Path, source: Source, card: Card) -> Path:
         return output
     contrast = "".join(c for c in card.output.contrast.lower() if c.isalnum() or c in "-_")
     return output_in(output, source, f"SYNTHETIC-{contrast or 'image'}")
+
+
+def beside(output: Path) -> Path:
+    """Return where the uncertainty of a result goes.
+
+    Example:
+        >>> beside(Path("out/pet.nii.gz")).name
+        'pet_uncertainty.nii.gz'
+    """
+    suffix = "".join(output.suffixes[-2:] if output.suffix == ".gz" else output.suffixes[-1:])
+    return output.with_name(f"{output.name.removesuffix(suffix)}_uncertainty{suffix}")

@@ -67,6 +67,30 @@ def viewpoint(volume: Volume, card: Card) -> Viewpoint:
     )
 
 
+def slabs(given: NDArray[Any], card: Card, distance: float) -> NDArray[Any]:
+    """Return slices with their neighbours as channels, for a 2D network that takes several.
+
+    Neighbours lie as far apart as in training, or, where slices are further apart, one slice;
+    between slices they are interpolated. The outermost stand for those beyond.
+
+    Args:
+        given: ``(B, 1, H, W)``; anything else is left as it is.
+        card: Of the network.
+        distance: mm from slice to slice.
+    """
+    around = 0 if card.classes else (int(card.arguments.get("channels", 1)) - 1) // 2
+    if not around:
+        return given
+    step = max(1.0, card.spacing[0] / distance if card.spacing else 1.0)
+    places = np.arange(len(given))[:, None] + step * np.arange(-around, around + 1)
+    places = places.clip(0, len(given) - 1)
+    low = np.floor(places).astype(int)
+    part = (places - low).astype(np.float32)[..., None, None]
+    slices = given[:, 0].astype(np.float32)
+    above = slices[np.minimum(low + 1, len(given) - 1)]
+    return np.asarray(slices[low] * (1 - part) + above * part)
+
+
 def is_picture(volume: Volume) -> bool:
     """Tell whether a volume has no place in a patient: one slice, no unit, voxels of 1 mm."""
     return (

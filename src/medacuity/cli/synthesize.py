@@ -22,7 +22,14 @@ def synthesize(
 ) -> None:  # fmt: skip
     """Make one contrast of another, such as T2 of T1. The result is SYNTHETIC, and says so."""
     from medacuity import formats
-    from medacuity.synthesize import Settings, chosen, in_words, output_for, synthesize_source
+    from medacuity.synthesize import (
+        Settings,
+        beside,
+        chosen,
+        in_words,
+        output_for,
+        synthesize_source,
+    )
 
     wish = Settings(
         to=to, origin=origin, weights=model, memory=bytes_of(memory), device=device, strict=strict
@@ -30,11 +37,14 @@ def synthesize(
     card = chosen(wish)
     found = formats.read(source)
     output = output_for(output, found, card)
-    formats.check_output(output, found, unit=card.output.unit)
+    for path in [output, *([beside(output)] if card.interval else [])]:
+        formats.check_output(path, found, unit=card.output.unit)
     with bars() as show:
-        volumes, findings = synthesize_source(found, wish, report=show)
-        formats.write(output, volumes, like=found, provenance=findings)
-    for line in [*in_words(findings), f"written: {output}"]:
+        volumes, spread, findings = synthesize_source(found, wish, report=show)
+        made = {output: volumes} | ({beside(output): spread} if spread else {})
+        for path, each in made.items():
+            formats.write(path, each, like=found, provenance=findings)
+    for line in [*in_words(findings), *(f"written: {path}" for path in made)]:
         say(line)
     if as_json:
         show_json(findings)

@@ -10,7 +10,7 @@ from medacuity.cli.talk import say, steps_bar
 
 def train(
     recipe: Annotated[str, typer.Argument(help="What to train; `medacuity train list` names all.")],
-    data: Annotated[Path | None, typer.Option(help="Folder of scans.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of scans, or a table of them.")] = None,
     cases: Annotated[Path | None, typer.Option(
         help="CSV of path, patient, split, licence; default: DATA/cases.csv.")] = None,
     output: Annotated[Path | None, typer.Option("-o", help="Folder of the run.")] = None,
@@ -32,7 +32,7 @@ def train(
         variants=variants, start=start, device=device,
     )  # fmt: skip
     with steps_bar() as show:
-        weights = begin(output or Path("runs") / recipe, wish, report=show)
+        weights = begin(output or Path("runs") / recipe, wish, report=show, say=say)
     say(f"weights: {weights}")
 
 

@@ -20,6 +20,7 @@ from medacuity.training.cases import SPLITS, Case, check_split, split_by_name
 from medacuity.training.degraded import THICK, around_the_head, read_scan
 from medacuity.volume import Volume
 
+ABOUT = ("patient", "split", "licence")
 LEAST = 0.25  # of the mean brightness: slices below it show no head
 
 
@@ -123,15 +124,37 @@ def _unit(scan: Volume, intensity: Rule, dims: int) -> Tensor:
     return x.movedim(2, 0)[:, None] if dims == 2 else x[None, None]
 
 
-def _listed(data: Path, table: Path, contrasts: Contrasts) -> list[Case]:
+def named_in(table: Path | None) -> tuple[str, str]:
+    """Return what goes in and what comes out, by the columns of a table of pairs.
+
+    Raises:
+        UsageError: There is no table, or it does not name two kinds of scans.
+    """
+    if table is None:
+        raise UsageError("pairs of your own are listed in a table: --data pairs.csv")
+    rows = _rows(table)
+    columns = [name for name in (rows[0] if rows else {}) if name not in ABOUT]
+    if len(columns) != 2:
+        raise UsageError(
+            f"{table} needs two columns of scans, what goes in and what comes out, beside "
+            f"{', '.join(ABOUT)}; got {columns}"
+        )
+    return columns[0], columns[1]
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
     try:
         with table.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+            return list(csv.DictReader(file))
     except OSError as error:
         raise StorageError(f"cannot read: {error.strerror or error}", path=table) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise MalformedInput("not a CSV table in UTF-8", path=table) from error
-    needed = ("patient", "split", contrasts.given, contrasts.wanted)
+
+
+def _listed(data: Path, table: Path, contrasts: Contrasts) -> list[Case]:
+    rows = _rows(table)
+    needed = ("patient", contrasts.given, contrasts.wanted)
     missing = [column for column in needed if rows and column not in rows[0]]
     if missing:
         raise UsageError(f"{table} needs the columns {', '.join(needed)}; missing: {missing}")
@@ -143,17 +166,18 @@ def _listed(data: Path, table: Path, contrasts: Contrasts) -> list[Case]:
 
 
 def _from_row(data: Path, row: dict[str, str], contrasts: Contrasts, place: str) -> Case:
-    if not row["patient"] or row["split"] not in SPLITS:
+    split = row.get("split", split_by_name(row["patient"] or ""))
+    if not row["patient"] or split not in SPLITS:
         raise UsageError(
             f"{place}: patient must be filled in, and split be {', '.join(SPLITS)}; got "
-            f"{row['patient']!r} and {row['split']!r}"
+            f"{row['patient']!r} and {split!r}"
         )
     given, wanted = (data / row[name] for name in (contrasts.given, contrasts.wanted))
     for path in (given, wanted):
         if not path.exists():
             raise StorageError(f"named in {place} but not there", path=path)
     licence = row.get("licence") or "unknown"
-    return replace(Case(given, row["patient"], row["split"], licence), target=wanted)
+    return replace(Case(given, row["patient"], split, licence), target=wanted)
 
 
 def _named(data: Path, contrasts: Contrasts) -> list[Case]:

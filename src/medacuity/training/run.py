@@ -122,8 +122,9 @@ def _go_on(folder: Path, talk: Talk) -> Path:
         settings, arrays=str(folder / settings.arrays), device=_device(settings.device)
     )
     recipe = replace(
-        RECIPES[settings.recipe], steps=settings.steps, batch=settings.batch, seed=settings.seed
-    )
+        RECIPES[settings.recipe].told(Path(settings.table) if settings.table else None),
+        steps=settings.steps, batch=settings.batch, seed=settings.seed,
+    )  # fmt: skip
     learner, done, state = _resumed(folder, recipe, settings, processes)
     batches = recipe.batches(Path(settings.arrays), "train", rank)
     settings = replace(settings, data=settings.data + _left_out(batches))

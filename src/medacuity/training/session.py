@@ -41,12 +41,18 @@ def menu() -> list[str]:
     ]
 
 
-def begin(folder: Path, wish: Wish, *, report: Report) -> Path:
+def begin(
+    folder: Path, wish: Wish, *, report: Report, say: Callable[[str], None] = lambda line: None
+) -> Path:
     """Prepare the scans and train; return the weight file."""
     recipe = _recipe(wish)
     if wish.data is None:
         raise UsageError("training needs scans: name their folder with --data")
-    cases = _cases(recipe, wish.data, wish.cases)
+    data, table = wish.data, wish.cases
+    if data.suffix == ".csv":  # a table: paths are below its folder
+        data, table = data.parent, table or data
+    recipe = recipe.told(table)
+    cases = _cases(recipe, data, table)
     start = None if wish.start == "none" else wish.start or recipe.start
     _check_start(start)
     trained = [case for case in cases if case.split == "train"]
@@ -57,10 +63,12 @@ def begin(folder: Path, wish: Wish, *, report: Report) -> Path:
         # Often enough to watch and to lose little; not so often that long runs write all day.
         save_every=min(max(500, recipe.steps // 200), max(1, recipe.steps // 4)),
         log_every=min(max(50, recipe.steps // 2000), recipe.steps),
-        scans=str(wish.data.resolve()), variants=recipe.variants,
-        table=None if wish.cases is None else str(wish.cases.resolve()),
+        scans=str(data.resolve()), variants=recipe.variants,
+        table=None if table is None else str(table.resolve()),
     )  # fmt: skip
     create_run(folder, settings)
+    for line in recipe.said():
+        say(line)
     return go_on(folder, report=report)
 
 
@@ -71,6 +79,7 @@ def go_on(folder: Path, *, report: Report) -> Path:
     if rank == 0 and settings.scans and not (folder / settings.arrays / "pairs.json").exists():
         recipe = replace(RECIPES[settings.recipe], variants=settings.variants, seed=settings.seed)
         table = Path(settings.table) if settings.table else None
+        recipe = recipe.told(table)
         cases = _cases(recipe, Path(settings.scans), table)
         prepare(
             recipe, cases, folder / settings.arrays,

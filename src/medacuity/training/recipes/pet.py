@@ -6,6 +6,7 @@ are 2 mm, which holds all that a scanner of 5 mm passes. Left and right are alik
 are not: nothing else is mirrored. ``synth`` is the U-Net for pairs of your own.
 """
 
+from dataclasses import replace
 from functools import partial
 
 from medacuity.intensity import Fixed
@@ -44,9 +45,7 @@ UNET = Translation(
 )
 THICK_SLICES = Translation(
     name="unet-slab-t1-pet",
-    model=partial(
-        FineUNet, dims=2, channels=1 + 2 * AROUND, outputs=2, width=20, depth=4, fine=16
-    ),
+    model=partial(FineUNet, dims=2, channels=1 + 2 * AROUND, outputs=2, width=20, depth=4, fine=16),
     learner=MEASURED,
     contrasts=Contrasts("T1", "PET", spacing=2.0, unit="SUV", scale=SUV, around=AROUND),
     patch=SLICES,
@@ -90,4 +89,7 @@ CYCLEGAN = Translation(
     back="cyclegan-pet-t1",
     task="learnt without pairs",
 )
-RECIPES = [UNET, THICK_SLICES, IN_3D, PIX2PIX, CYCLEGAN]
+OWN = replace(UNET, name="synth", contrasts=replace(T1_PET, given="", wanted=""))
+"""For pairs of anybody's own: the columns of their table say what goes in and what comes out."""
+
+RECIPES = [UNET, THICK_SLICES, IN_3D, PIX2PIX, CYCLEGAN, OWN]
