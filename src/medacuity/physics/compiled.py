@@ -51,6 +51,19 @@ def backproject(y: Tensor, shadows: Shadows, shape: Sequence[int]) -> Tensor:
     return x.permute(2, 0, 1).contiguous()
 
 
+def shorten(
+    x: Tensor, dual: Tensor, *, pull: Tensor, step: Tensor, scale: tuple[float, float], steps: int
+) -> Tensor:  # fmt: skip
+    """Return ``x (B, 1, I, J)`` less what its edges pull; as `plain.shorten` has it."""
+    out, wide = torch.empty_like(x), (pull.expand_as(x), step.expand_as(x))
+    arrays = (array.flatten(-4, -3).contiguous().numpy() for array in (x, *wide))
+    _share(
+        kernels.shorten, len(out), out.flatten(0, 1).numpy(), dual.flatten(1, 2).numpy(), *arrays,
+        scale, steps,
+    )  # fmt: skip
+    return out
+
+
 def _share(kernel: Callable[..., None], count: int, *arguments: Any) -> None:
     """Run a kernel over ``count`` in blocks, shared among threads."""
     workers = torch.get_num_threads()

@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import poisson
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -93,3 +94,16 @@ def counted(y: Tensor, *, photons: float, electronic: float = 0.0) -> Tensor:
     """
     counts = (photons * torch.exp(-y)).clamp(min=FEWEST)
     return counts / (1 + electronic**2 / counts)
+
+
+def unbiased(y: Tensor, *, photons: float) -> Tensor:
+    """Return line integrals less what the logarithm of few counts adds to them on average.
+
+    The mean of ``-ln N`` lies above ``-ln`` of the mean of ``N``: by 0.05 at ten photons. By how
+    much follows from the mean of the neighbours.
+    """
+    counts, number = np.geomspace(800, 0.05, 400), np.arange(1100)
+    logarithms = poisson.pmf(number, counts[:, None]) @ np.log(np.maximum(number, FEWEST))
+    seen, added = math.log(photons) - logarithms, np.log(counts) - logarithms
+    found = np.interp(smoothed(y).numpy(force=True), seen, added, left=0.0)
+    return y - torch.from_numpy(found).to(y)

@@ -147,3 +147,57 @@ def gather(
             for j in range(len(places)):
                 places[j] = min(max(middle + scale * places[j], 0.0), last)
             _look_up(x[row], y[view], places, weights)
+
+
+@_compiled
+def _pull(image: Floats, x: Floats, pull: Floats, dual: Floats, scale: tuple[Any, Any]) -> None:
+    """Fill in ``x`` less what its edges pull inward; the last edge along an axis is always 0."""
+    real = x.dtype.type
+    for i in range(len(x)):
+        above, here, across = dual[0, i - 1], dual[0, i], dual[1, i]
+        to, line, force = image[i], x[i], pull[i]
+        for j in range(len(to)):
+            before = across[j - 1] if j > 0 else real(0)
+            inward = scale[0] * (above[j] - here[j]) + scale[1] * (before - across[j])
+            to[j] = max(line[j] - force[j] * inward, real(0))
+
+
+@_compiled
+def _climb(
+    dual: Floats, ahead: Floats, image: Floats, step: Floats, scale: tuple[Any, Any], more: Any
+) -> None:
+    """Move the dual along the image's edges, hold it at length 1, and go ``more`` ahead of it."""
+    rows, columns = image.shape
+    real = image.dtype.type
+    for i in range(rows):
+        below, line = image[min(i + 1, rows - 1)], image[i]
+        down, right, old, older, size = ahead[0, i], ahead[1, i], dual[0, i], dual[1, i], step[i]
+        for j in range(columns):
+            after = line[j + 1] if j + 1 < columns else line[j]
+            u = down[j] + size[j] * scale[0] * (below[j] - line[j])
+            v = right[j] + size[j] * scale[1] * (after - line[j])
+            over = real(1) / max(np.sqrt(u * u + v * v), real(1))
+            u, v = u * over, v * over
+            down[j], right[j] = u + more * (u - old[j]), v + more * (v - older[j])
+            old[j], older[j] = u, v
+
+
+@_compiled
+def shorten(
+    low: int, high: int, out: Floats, dual: Floats, x: Floats, pull: Floats, step: Floats,
+    scale: tuple[float, float], steps: int,
+) -> None:  # fmt: skip
+    """Shorten the edges of slices ``low`` to ``high``: see `plain.shorten`."""
+    real = x.dtype.type
+    units = (real(scale[0]), real(scale[1]))
+    ahead = np.empty((2, x.shape[1], x.shape[2]), x.dtype)
+    for n in range(low, high):
+        ahead[0], ahead[1] = dual[0, n], dual[1, n]
+        momentum = 1.0
+        for _ in range(steps):
+            following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+            _pull(out[n], x[n], pull[n], ahead, units)
+            more = real((momentum - 1) / following)
+            _climb(dual[:, n], ahead, out[n], step[n], units, more)
+            momentum = following
+        _pull(out[n], x[n], pull[n], dual[:, n], units)

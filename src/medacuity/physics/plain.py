@@ -1,5 +1,6 @@
 """The CT operators in plain torch: any device, no compiler, and the gradients come with it."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -48,6 +49,43 @@ def backproject(y: Tensor, shadows: Shadows, shape: Sequence[int]) -> Tensor:
         found = _sample(y[:, views], rows, torch.from_numpy(places).to(y))
         x = x + (found * torch.from_numpy(weights).to(y)).sum(1)
     return x
+
+
+def shorten(
+    x: Tensor, dual: Tensor, *, pull: Tensor, step: Tensor, scale: tuple[float, float], steps: int
+) -> Tensor:  # fmt: skip
+    """Return ``x (B, 1, I, J)`` less what its edges pull together, and nothing below 0.
+
+    ``dual (2, B, 1, I, J)``, how hard each edge pulls, is improved in place, with momentum.
+    """
+    ahead, momentum = dual, 1.0
+    for _ in range(steps):
+        edges = ahead + step * _edges(_pulled(x, ahead, pull, scale), scale)
+        edges = edges / edges.norm(dim=0).clamp(min=1)
+        following = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
+        ahead = edges + (momentum - 1) / following * (edges - dual)
+        dual.copy_(edges)
+        momentum = following
+    return _pulled(x, dual, pull, scale)
+
+
+def shifted(x: Tensor, axis: int) -> Tensor:
+    """Return every pixel's next neighbour along an axis; the last one is its own."""
+    last = x.narrow(axis, x.shape[axis] - 1, 1)
+    return torch.cat([x.narrow(axis, 1, x.shape[axis] - 1), last], axis)
+
+
+def _edges(x: Tensor, scale: tuple[float, float]) -> Tensor:
+    """Return the differences to the next pixel along both axes; 0 at the last one."""
+    return torch.stack([part * (shifted(x, n + 2) - x) for n, part in enumerate(scale)])
+
+
+def _pulled(x: Tensor, dual: Tensor, pull: Tensor, scale: tuple[float, float]) -> Tensor:
+    """Return ``x`` less what the edges pull; the dual is 0 beyond the last edge."""
+    inward = sum(
+        part * (torch.roll(dual[n], 1, n + 2) - dual[n]) for n, part in enumerate(scale)
+    )  # fmt: skip
+    return torch.as_tensor(x - pull * inward).clamp(min=0)
 
 
 def _chunks(sweep: Sweep, image: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:

@@ -38,19 +38,17 @@ def sinogram_of(fields: Fields, path: Path) -> Sinogram:
     array = _lines(fields["sinogram"], path)
     try:
         geometry = Geometry(
-            tuple(_floats(fields["angles_deg"]).ravel().tolist()), array.shape[2],
+            tuple(_numbers(fields, "angles_deg").tolist()), array.shape[2],
             _number(fields, "pitch_mm"), shift=_number(fields, "shift_mm", 0.0),
             source=_number(fields, "source_mm", math.inf),
             detector=_number(fields, "detector_mm", math.inf),
             curved=bool(_number(fields, "curved", 0.0)),
         )  # fmt: skip
-        frame = _floats(fields.get("frame", PICTURE))
-        check_place(frame, path)
         return Sinogram(
-            array, geometry, _grid(fields, geometry), frame, _attenuation(fields),
-            _number(fields, "photons", math.nan) if "photons" in fields else None,
+            array, geometry, _grid(fields, geometry), _frame(fields, path), _attenuation(fields),
+            _number(fields, "photons") if "photons" in fields else None,
         )  # fmt: skip
-    except (UsageError, TypeError, ValueError) as error:
+    except UsageError as error:
         raise UnsafeGeometry(str(error), path=path) from error
 
 
@@ -95,16 +93,26 @@ def _lines(value: Any, path: Path) -> NDArray[np.float32]:
 def _grid(fields: Fields, geometry: Geometry) -> Grid:
     """Return the file's grid, or the circle that all views see in pixels as large as a bin."""
     if "grid_shape" in fields and "grid_spacing_mm" in fields:
-        shape = _floats(fields["grid_shape"]).ravel()
-        spacing = _floats(fields["grid_spacing_mm"]).ravel()
-        centre = _floats(fields.get("grid_centre_mm", (0.0, 0.0))).ravel()
-        return Grid(
-            (int(shape[0]), int(shape[1])), (float(spacing[0]), float(spacing[1])),
-            (float(centre[0]), float(centre[1])),
-        )  # fmt: skip
+        rows, columns = _numbers(fields, "grid_shape", count=2).tolist()
+        du, dv = _numbers(fields, "grid_spacing_mm", count=2).tolist()
+        u, v = _numbers(fields, "grid_centre_mm", count=2, default=(0.0, 0.0)).tolist()
+        if not (rows.is_integer() and columns.is_integer()):
+            raise UsageError(f"grid_shape must be 2 whole numbers, got {rows:g} and {columns:g}")
+        return Grid((int(rows), int(columns)), (du, dv), (u, v))
     spacing_mm = geometry.pitch / geometry.magnification
-    side = max(1, math.floor(2 * geometry.radius / spacing_mm))
+    side = math.floor(2 * geometry.radius / spacing_mm)
+    if side < 1:
+        raise UsageError(
+            "the detector does not see the axis of rotation from both sides, so that there is no "
+            "circle to make an image of: correct shift_mm, or give grid_shape and grid_spacing_mm"
+        )
     return Grid((side, side), (spacing_mm, spacing_mm))
+
+
+def _frame(fields: Fields, path: Path) -> NDArray[np.float64]:
+    frame = _numbers(fields, "frame", count=16, default=PICTURE).reshape(4, 4)
+    check_place(frame, path)
+    return frame
 
 
 def _attenuation(fields: Fields) -> Attenuation | None:
@@ -115,13 +123,15 @@ def _attenuation(fields: Fields) -> Attenuation | None:
 
 
 def _number(fields: Fields, name: str, default: float | None = None) -> float:
-    if name not in fields and default is not None:
-        return default
-    value = _floats(fields[name]).ravel()
-    if value.size != 1:
-        raise UsageError(f"{name} must be one number, got {value.size}")
-    return float(value[0])
+    return float(_numbers(fields, name, count=1, default=default)[0])
 
 
-def _floats(value: Any) -> NDArray[np.float64]:
-    return np.asarray(value, dtype=np.float64)
+def _numbers(
+    fields: Fields, name: str, *, count: int | None = None, default: Any = None
+) -> NDArray[np.float64]:
+    """Return a field as so many numbers in a row; None: as many as there are."""
+    value = np.asarray(fields.get(name, default)).ravel()
+    if value.dtype.kind not in "fiub" or value.size != (value.size if count is None else count):
+        wanted = "numbers" if count is None else "one number" if count == 1 else f"{count} numbers"
+        raise UsageError(f"{name} must be {wanted}, got {value.size} of {value.dtype}")
+    return value.astype(np.float64)

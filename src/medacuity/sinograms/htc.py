@@ -6,6 +6,7 @@ the screen, as they do in the challenge's images of 512 x 512 pixels: those are 
 what comes out here.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -46,19 +47,31 @@ def read_fields(path: Path) -> dict[str, Any]:
 def _fields(sinogram: Any, parameters: Any, path: Path) -> dict[str, Any]:
     try:
         unit = MILLIMETRES[parameters.get("distanceUnit", "mm")]
-        pitch = parameters.get("pixelSizePost") or (
-            parameters["pixelSize"] * parameters.get("binningPost", 1)
-        )
+        if "pixelSizePost" in parameters:
+            pitch = _length(parameters, "pixelSizePost")
+        else:
+            pitch = _length(parameters, "pixelSize") * float(parameters.get("binningPost", 1))
         fields = {
             "sinogram": sinogram,
-            "angles_deg": parameters["angles"],
+            "angles_deg": np.asarray(parameters["angles"], dtype=np.float64),
             "pitch_mm": pitch * unit,
-            "source_mm": parameters["distanceSourceOrigin"] * unit,
-            "detector_mm": parameters["distanceSourceDetector"] * unit,
+            "source_mm": _length(parameters, "distanceSourceOrigin") * unit,
+            "detector_mm": _length(parameters, "distanceSourceDetector") * unit,
         }
-    except (KeyError, TypeError, AttributeError) as error:
-        raise MalformedInput(f"its parameters lack {error}", path=path) from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise MalformedInput(
+            "its parameters need numbers for angles, distanceSourceOrigin, distanceSourceDetector "
+            f"and pixelSizePost, and a distanceUnit of mm, cm or m; what failed is {error}",
+            path=path,
+        ) from error
     return in_our_frame(fields)
+
+
+def _length(parameters: Any, name: str) -> float:
+    value = float(parameters[name])
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} = {value:g}")
+    return value
 
 
 def in_our_frame(fields: dict[str, Any]) -> dict[str, Any]:

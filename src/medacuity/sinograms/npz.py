@@ -26,6 +26,6 @@ def read_fields(path: Path) -> dict[str, Any]:
                 check_ratio(member.file_size, member.compress_size, path)
         with np.load(path, allow_pickle=False) as arrays:
             fields = {name: arrays[name] for name in arrays.files}
-    turned = set(CHALLENGE) <= set(fields)
-    fields = {CHALLENGE.get(name, name): value for name, value in fields.items()}
-    return in_our_frame(fields) if turned else fields
+        turned = set(CHALLENGE) <= set(fields)
+        fields = {CHALLENGE.get(name, name): value for name, value in fields.items()}
+        return in_our_frame(fields) if turned else fields

@@ -1,5 +1,6 @@
 """What a CT scanner measured of some slices, and where they lie in the patient."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,7 @@ class Sinogram:
         photons: That an open bin counted, where that is known: what the noise follows from.
 
     Raises:
-        UsageError: The array is not ``(slices, views, bins)`` of the geometry.
+        UsageError: The array is not ``(slices, views, bins)`` of the geometry, or no photons.
     """
 
     array: NDArray[np.float32]
@@ -45,6 +46,8 @@ class Sinogram:
                 f"a sinogram of {wanted[0]} angles and {wanted[1]} bins needs the shape "
                 f"(slices, {wanted[0]}, {wanted[1]}), got {self.array.shape}"
             )
+        if self.photons is not None and not 0 < self.photons < math.inf:
+            raise UsageError(f"photons must be finite and above 0, got {self.photons:g}")
 
     def place(self, array: NDArray[np.floating], grid: Grid) -> Volume:
         """Return slices ``(slices, I, J)`` on ``grid`` as a volume, in 1/mm or HU."""
