@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medacuity.errors import LimitExceeded, MalformedInput, StorageError
+from medacuity.errors import LimitExceeded, MalformedInput, StorageError, UsageError
 from medacuity.study import ratings_cells
 from medacuity.study.ratings import Check, Choice, Rating, Ratings, Scale
 from medacuity.study.ratings_check import scale_for
@@ -123,6 +123,14 @@ def test_a_column_per_rater(table):
     ]  # fmt: skip
 
 
+def test_a_single_rater_and_an_unnamed_column(table):
+    found = table("stimulus,rater01,\na,4,\nb,2,\n")
+    assert [(r.rater, r.stimulus, r.score) for r in found.ratings] == [
+        ("rater01", "a", 4), ("rater01", "b", 2)
+    ]  # fmt: skip
+    assert not any("not used" in note for note in found.notes)
+
+
 def test_a_bare_matrix_with_repetitions(table):
     found = table("5.0,nan\n4.0,3.0\n,\n5.0,4.0\nnan,2.0\n").ratings
     assert [(r.stimulus, r.rater, r.repeat, r.score) for r in found] == [
@@ -167,6 +175,8 @@ def test_published_tables(data):
         ("rater,case,first,second,chosen\nann,c,m1,m1,m1\n", 2, "twice"),
         ("rater,case,first,second,chosen\nann,c,m1,m2,m3\n", 2, "'m3'"),
         ("rater,stimulus,score,repeat\nann,a,4,once\n", 2, "'once'"),
+        ('rater,stimulus,score\nann,a,"4,5"\n', 2, "with a point"),
+        ("# by some tool\nrater,stimulus,score\nann,a,4\n", 1, "'# by some tool'"),
     ],
 )
 def test_refusals_name_file_line_value_and_way_out(table, text, line, says):
@@ -189,17 +199,28 @@ def test_refusals_name_file_line_value_and_way_out(table, text, line, says):
         ("rater,stimulus,score,case\nann,a,4,c1\nben,a,4,c2\n", "one case"),
         ("rater,stimulus,score,session\nann,a,4,1\nann,a,5,1\nann,b,5,2\n", "two of rater 'ann'"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "other bytes"),
+        ("rater,stimulus,score\nann,a,1e300\nben,a,3\n", r"got 1e\+300 of rater 'ann'"),
+        ("rater,stimulus,score\nann,a,1e-300\nben,a,3\n", "got 1e-300"),
+        (f"rater,stimulus,score,method\nann,{'s' * 400},3,{'m' * 400}\nben,{'s' * 400},3,n\n",
+         "one method"),
     ],
-)
+)  # fmt: skip
 def test_tables_that_contradict_themselves_are_refused(table, text, says):
-    with pytest.raises(MalformedInput, match=says):
+    with pytest.raises(MalformedInput, match=says) as caught:
         table(text)
+    assert len(caught.value.reason) < 300
 
 
 def test_scores_off_the_scale_are_refused(table):
     assert table(PLAIN, low=0, high=10).scale.high == 10
     with pytest.raises(MalformedInput, match=r"from 1 to 4, got 5 of rater 'ben'"):
         table(PLAIN, low=1, high=4)
+
+
+@pytest.mark.parametrize(("low", "high"), [(5, 1), (3, 3), (-math.inf, 5), (1, math.inf)])
+def test_a_scale_has_two_ends(table, low, high):
+    with pytest.raises(UsageError, match="from a low to a high"):
+        table(PLAIN, low=low, high=high)
 
 
 def test_a_reference_must_be_a_method(table):
@@ -223,7 +244,7 @@ def test_a_missing_file_and_a_huge_one(tmp_path, monkeypatch):
     [
         ([1, 3, 5], 1, 5, 1), ([0, 3], 0, 5, 1), ([2, 7], 1, 7, 1), ([0, 10], 0, 10, 1),
         ([55.5, 70], 0, 100, 0), ([-3, 2], -3, 3, 1), ([3.5, 4], 1, 5, 0),
-        ([700, 800], 700, 800, 0),
+        ([700, 800], 700, 800, 0), ([250, 250], 250, 251, 1),
     ],
 )  # fmt: skip
 def test_the_scale_is_inferred(scores, low, high, step):

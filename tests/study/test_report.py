@@ -263,6 +263,8 @@ ODD = {
     "a second score without a first": (ONE, replace(ONE, rater="r2", repeat=1, score=2.0)),
     "nothing but names": made(3, 5),
     "constant raters": made(3, 5, score=lambda r, s: float(r + 1)),
+    "two raters of two who say the opposite": made(2, 2, score=lambda r, s: 1.0 + (r + s) % 2),
+    "chance alone": made(3, 3, score=lambda r, s: 1.0 + (r + s) % 3),
     "two raters": made(2, 8, score=lambda r, s: float(1 + (3 * r + s) % 5), method="m", case="c{}"),
 }
 
@@ -275,7 +277,28 @@ def test_odd_studies_are_reported(ratings):
         if isinstance(block, Table):
             assert all(len(row) == len(block.head) for row in block.rows)
             assert not any("nan" in cell for row in block.rows for cell in row)
+    said = text(found)
+    assert "nan" not in said
+    assert "(-)" not in said
+
+
+def test_many_flagged_raters_are_counted_not_listed():
+    found = analyse(Ratings(made(40, 12, score=lambda r, s: 1.0 + (r * r * s + 3 * r) % 5)))
+    said = next(s for s in text(found).splitlines() if s.startswith("Raters to look at"))
+    assert len(said) < 500
+    assert said.endswith("more (table of raters).")
+
+
+def test_metrics_that_do_not_vary_are_said_and_stand_last():
+    ratings = made(4, 6, score=lambda r, s: 1.0 + (s + r // 3) % 5, case="c{}")
+    flat, fair = ({f"s{s}": float(s * slope) for s in range(6)} for slope in (0, 1))
+    found = analyse(Ratings(ratings), metrics={"flat": flat, "fair": fair})
+    table = next(b for b in document(found) if isinstance(b, Table) and b.head[0] == "metric")
+    assert [row[0] for row in table.rows] == ["fair", "flat"]
+    assert "fair goes best with opinion: SROCC" in text(found)
     assert "nan" not in text(found)
+    alone = analyse(Ratings(ratings), metrics={"flat": flat})
+    assert "No metric could be correlated" in text(alone)
 
 
 @pytest.mark.slow

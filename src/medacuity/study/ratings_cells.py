@@ -68,10 +68,10 @@ class Sheet:
         except ValueError:
             value = math.inf
         if not math.isfinite(value) or "_" in plain:
+            way = "write decimals with a point" if "," in text else "replace words by numbers"
             raise self.refuse(
-                row.line, f"{what} is a number, or empty where missing; got {shown(text)}; "
-                "replace words by the numbers they stand for",
-            )  # fmt: skip
+                row.line, f"{what} is a number, or empty where missing; got {shown(text)}; {way}"
+            )
         return value
 
 

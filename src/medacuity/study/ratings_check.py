@@ -8,10 +8,14 @@ from pathlib import Path
 
 from medacuity.errors import MalformedInput, UsageError
 from medacuity.study.ratings import Rating, Ratings, Scale
+from medacuity.study.ratings_cells import shown
 
 ACR = ("bad", "poor", "fair", "good", "excellent")
 USUAL = ((1, 5), (0, 5), (1, 7), (1, 9), (1, 10), (0, 10), (0, 100), (-3, 3), (-100, 100))
 """Scales that are in use; the first that holds all scores is taken."""
+
+LEAST, MOST = 1e-9, 1e9
+"""No scale of opinions has numbers smaller (but for 0) or larger."""
 
 
 def checked(ratings: Ratings, path: Path) -> Ratings:
@@ -38,8 +42,9 @@ def _one_each(ratings: Iterable[Rating], what: str, path: Path) -> None:
         said = getattr(rating, what)
         if seen.setdefault(rating.stimulus, said) != said:
             raise MalformedInput(
-                f"a stimulus has one {what}, got {seen[rating.stimulus]!r} and {said!r} for "
-                f"{rating.stimulus!r}; give every version of a case a name of its own", path=path,
+                f"a stimulus has one {what}, got {shown(seen[rating.stimulus])} and {shown(said)} "
+                f"for {shown(rating.stimulus)}; give every version of a case its own name",
+                path=path,
             )  # fmt: skip
 
 
@@ -56,8 +61,8 @@ def _numbered(ratings: Sequence[Rating], path: Path) -> tuple[list[Rating], int]
         if told and len(set(order)) < len(order):
             twice = ratings[members[0]]
             raise MalformedInput(
-                f"an answer stands in a table once, got two of rater {twice.rater!r} to "
-                f"{twice.stimulus!r} in the same session and repeat; remove one", path=path,
+                f"an answer stands in a table once, got two of rater {shown(twice.rater)} to "
+                f"{shown(twice.stimulus)} in the same session and repeat; remove one", path=path,
             )  # fmt: skip
         ranked = sorted(zip(order, members, strict=True))
         for count, (_, i) in enumerate(ranked):
@@ -71,10 +76,16 @@ def scaled(ratings: Ratings, path: Path, *, low: float, high: float) -> Ratings:
 
     Raises:
         UsageError: Low is not below high.
-        MalformedInput: A score lies outside the scale that was told.
+        MalformedInput: A score lies outside the scale that was told, or on none that there is.
     """
     if not ratings.ratings:
         return ratings
+    for rating in ratings.ratings:
+        if rating.score and not LEAST <= abs(rating.score) <= MOST:
+            raise MalformedInput(
+                f"scores are 0, or from {LEAST:g} to {MOST:g} in size, got {rating.score:g} of "
+                f"rater {shown(rating.rater)} for {shown(rating.stimulus)}; correct it", path=path,
+            )  # fmt: skip
     by_question = defaultdict(list)
     for rating in ratings.ratings:
         by_question[rating.question].append(rating.score)
@@ -84,8 +95,8 @@ def scaled(ratings: Ratings, path: Path, *, low: float, high: float) -> Ratings:
         if not scale.low <= rating.score <= scale.high:
             raise MalformedInput(
                 f"scores lie on the scale from {scale.low:g} to {scale.high:g}, got "
-                f"{rating.score:g} of rater {rating.rater!r} for {rating.stimulus!r}; correct it, "
-                "or name another scale by --low and --high", path=path,
+                f"{rating.score:g} of rater {shown(rating.rater)} for {shown(rating.stimulus)}; "
+                "correct it, or name another scale by --low and --high", path=path,
             )  # fmt: skip
     common = Counter(scales.values()).most_common(1)[0][0]
     odd = {question: scale for question, scale in scales.items() if scale != common}
@@ -102,12 +113,12 @@ def scale_for(scores: Sequence[float], *, low: float = math.nan, high: float = m
         >>> scale_for([3, 5, 1]).high, scale_for([3, 55.5]).high
         (5.0, 100.0)
     """
-    if low >= high:
+    if low >= high or math.isinf(low) or math.isinf(high):
         raise UsageError(f"a scale goes from a low to a high score, got {low:g} to {high:g}")
     least, most = min(scores), max(scores)
     whole = all(score == int(score) for score in scores)
     fitting = [(a, b) for a, b in USUAL if a <= least and most <= b]
-    usual = fitting[0] if fitting else (math.floor(least), math.ceil(most))
+    usual = fitting[0] if fitting else (math.floor(least), max(math.ceil(most), least + 1))
     a, b = (usual[0] if math.isnan(low) else low), (usual[1] if math.isnan(high) else high)
     step = 1 if whole and b - a <= 20 else 0
     return Scale(float(a), float(b), ACR if (a, b, step) == (1, 5, 1) else (), float(step))

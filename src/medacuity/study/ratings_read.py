@@ -76,39 +76,45 @@ def read_ratings(
     if reference and reference not in {r.method for r in found.ratings}:
         known = ", ".join(sorted({r.method for r in found.ratings if r.method})) or "none"
         raise MalformedInput(
-            f"the reference is one of the methods ({known}), got {shown(reference)}", path=path
+            f"the reference is one of the methods ({known[:150]}), got {shown(reference)}",
+            path=path,
         )
     return scaled(found, sheet.path, low=low, high=high)
 
 
 def _with_header(sheet: Sheet, head: Row, rows: Sequence[Row]) -> Ratings:
     places, left = find_columns(head.cells)
+    wide = [i for i, name in enumerate(head.cells) if WIDE.fullmatch(_key(name))]
+    chosen = {"rater", "first", "second", "chosen"} <= set(places)
+    scored = {"rater", "score"} <= set(places) and bool({"stimulus", "case"} & set(places))
+    if not (chosen or scored or len(wide) > 1 or (wide and "stimulus" in places)):
+        raise sheet.refuse(
+            head.line, "the header names columns rater, stimulus (or case and method) and score, "
+            f"got {shown(', '.join(head.cells))}; rename the columns",
+        )  # fmt: skip
     for row in rows:
         if len(row.cells) != len(head.cells):
             raise sheet.refuse(
                 row.line, f"every line has the {len(head.cells)} cells of the header, got "
                 f"{len(row.cells)}; put cells that contain the delimiter in quotes",
             )  # fmt: skip
-    note = f"Columns not used: {', '.join(left)}." if left else ""
-    notes = (note,) if note else ()
-    if {"rater", "first", "second", "chosen"} <= set(places):
-        return Ratings(choices=tuple(_choice(sheet, row, places) for row in rows), notes=notes)
-    if {"rater", "score"} <= set(places) and ("stimulus" in places or "case" in places):
+    if chosen:
+        choices = tuple(_choice(sheet, row, places) for row in rows)
+        return Ratings(choices=choices, notes=_unused(left))
+    if scored:
         seconds, more = _seconds(sheet, rows, places)
         ratings = [_rating(sheet, row, places, seconds.get(row.line)) for row in rows]
         given = tuple(rating for rating in ratings if rating is not None)
         if len(given) < len(rows):
             more.append(f"{len(rows) - len(given)} scores are missing and were left out.")
-        return Ratings(given, notes=(*notes, *more))
-    wide = [i for i, name in enumerate(head.cells) if WIDE.fullmatch(_key(name))]
-    if len(wide) >= 2:
-        left = [name for name in left if not WIDE.fullmatch(_key(name))]
-        notes = (f"Columns not used: {', '.join(left)}.",) if left else ()
-        return Ratings(tuple(_wide(sheet, head, rows, places, wide)), notes=notes)
-    raise sheet.refuse(
-        head.line, "the header names columns rater, stimulus (or case and method) and score, got "
-        f"{shown(', '.join(head.cells))}; rename the columns",
-    )  # fmt: skip
+        return Ratings(given, notes=(*_unused(left), *more))
+    left = [name for name in left if not WIDE.fullmatch(_key(name))]
+    return Ratings(tuple(_wide(sheet, head, rows, places, wide)), notes=_unused(left))
+
+
+def _unused(columns: Sequence[str]) -> tuple[str, ...]:
+    named = [name for name in columns if name]
+    return (f"Columns not used: {', '.join(named)}.",) if named else ()
 
 
 def find_columns(header: Sequence[str]) -> tuple[dict[str, int], list[str]]:

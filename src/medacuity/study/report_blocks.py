@@ -95,10 +95,24 @@ def span(estimate: Estimate, digits: int = 2, *, signed: bool = False) -> str:
         >>> span(Estimate(3.0, 2.5, 3.5))
         '2.50 to 3.50'
     """
-    if math.isnan(estimate.low):
+    if math.isnan(estimate.low) or math.isnan(estimate.high):
         return "-"
+    if math.isinf(estimate.low):
+        end = number(estimate.high, digits, signed=signed)
+        return "-" if math.isinf(estimate.high) else f"up to {end}"
     low, high = (number(end, digits, signed=signed) for end in (estimate.low, estimate.high))
     return f"{low} to {high}"
+
+
+def bracket(estimate: Estimate, digits: int = 2) -> str:
+    """Return an interval as a sentence has it after a value; nothing where there is none.
+
+    Example:
+        >>> bracket(Estimate(3.0, 2.5, 3.5)), bracket(Estimate(3.0))
+        (' (2.50 to 3.50)', '')
+    """
+    told = span(estimate, digits)
+    return "" if told == "-" else f" ({told})"
 
 
 def chance(p: float) -> str:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.textpath import text_to_path
 
 from medacuity.study.report_blocks import Block, Heading, Picture, Table, Words
-from medacuity.study.report_render import WIDTH, drawing
+from medacuity.study.report_render import WIDTH, drawing, settle
 
 PAPER = (8.27, 11.69)
 MARGIN = 0.635
@@ -58,6 +58,7 @@ class _Sheet:
         """Finish the page, and begin another unless it was the last."""
         self.text(f"{self.title[:80]}", MARGIN, PAPER[1] - 0.5, size=6.5, ink=FAINT)
         self.text(str(self.count), PAPER[0] - MARGIN, PAPER[1] - 0.5, size=6.5, ink=FAINT, end=True)
+        settle(self.figure)
         self.pages.savefig(self.figure)  # type: ignore[no-untyped-call]
         if not last:
             self._fresh()

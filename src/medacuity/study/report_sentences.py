@@ -1,12 +1,17 @@
 """What a report says in sentences: who answered, who leads, who agrees, who was not looking."""
 
+import math
+
+from medacuity.metrics.opinion.icc import ICC
 from medacuity.study.ratings import Ratings
-from medacuity.study.report_blocks import listed, number, span
+from medacuity.study.report_blocks import bracket, listed, number
 from medacuity.study.report_findings import QuestionFinding
 from medacuity.study.report_raters import overall_repeats
 from medacuity.study.report_tables import band
 
 OF = ("method", "case")
+NAMED = 8
+"""Raters that a sentence names."""
 
 
 def size(given: Ratings) -> str:
@@ -48,11 +53,7 @@ def conclusions(finding: QuestionFinding) -> list[str]:
         said.append(_leader(finding))
     icc = finding.agreement.icc
     if icc is not None:
-        said.append(
-            f"Agreement of single raters is {band(icc.two)}: ICC(2,1) {number(icc.two.value)} "
-            f"({span(icc.two)}); of the mean of all {icc.raters} it is {band(icc.two_mean)}: "
-            f"ICC(2,k) {number(icc.two_mean.value)} ({span(icc.two_mean)})."
-        )
+        said.append(_agreement(icc))
     again = overall_repeats(finding.grid)
     if again.pairs:
         same = f"{100 * again.same:.0f} % got the same score; " if finding.grid.scale.step else ""
@@ -64,8 +65,22 @@ def conclusions(finding: QuestionFinding) -> list[str]:
         said.append(best_metric(finding))
     flagged = [f"{r.name} ({listed(r.flags)})" for r in finding.raters if r.flags]
     if flagged:
-        said.append(f"Raters to look at: {listed(flagged)}.")
+        more = len(flagged) - NAMED
+        shown = [*flagged[:NAMED], f"{more} more (table of raters)"] if more > 1 else flagged
+        said.append(f"Raters to look at: {listed(shown)}.")
     return said
+
+
+def _agreement(icc: ICC) -> str:
+    """Return what raters are worth, one alone and all together."""
+    if not math.isfinite(icc.two.value):
+        return "How far single raters agree cannot be said of so few stimuli."
+    said = f"Agreement of single raters is {band(icc.two)}: ICC(2,1) {number(icc.two.value)}"
+    said += bracket(icc.two)
+    if math.isfinite(icc.two_mean.value):
+        said += f"; of the mean of all {icc.raters} it is {band(icc.two_mean)}: ICC(2,k) "
+        said += f"{number(icc.two_mean.value)}{bracket(icc.two_mean)}"
+    return f"{said}."
 
 
 def _leader(finding: QuestionFinding) -> str:
@@ -77,7 +92,7 @@ def _leader(finding: QuestionFinding) -> str:
     best, others = ranked[0], [m.name for m in ranked[1:]]
     better = {c.second for c in finding.comparisons if c.first == best.name and c.p <= 0.05}
     said = f"{best.name} was rated best: MOS {number(best.mos.value, digits)}"
-    said += f" ({span(best.mos, digits)})"
+    said += bracket(best.mos, digits)
     told, ties = ([m for m in others if (m in better) is true] for true in (True, False))
     said += f", better than {listed(told)} (corrected p at most 0.05)." if told else "."
     said += f" No difference from {listed(ties)} could be shown." if ties else ""
@@ -89,9 +104,15 @@ def _leader(finding: QuestionFinding) -> str:
 
 def best_metric(finding: QuestionFinding) -> str:
     """Return which metric tells best what people see, as a sentence."""
-    name, found = max(finding.metrics.items(), key=lambda item: abs(item[1].ranks.value))
-    return (
-        f"Of {len(finding.metrics)} metric{'s' * (len(finding.metrics) != 1)}, {name} goes best "
-        f"with opinion: SROCC {number(found.ranks.value)} ({span(found.ranks)}); of two versions "
-        f"of one case it prefers what people prefer in {100 * found.within.value:.0f} %."
+    known = [item for item in finding.metrics.items() if math.isfinite(item[1].ranks.value)]
+    if not known:
+        return "No metric could be correlated with opinion: one of the two does not vary."
+    name, found = max(known, key=lambda item: abs(item[1].ranks.value))
+    said = (
+        f"Of {counted(len(finding.metrics), 'metric')}, {name} goes best with opinion: SROCC "
+        f"{number(found.ranks.value)}{bracket(found.ranks)}"
     )
+    if math.isfinite(found.within.value):
+        share = f"{100 * found.within.value:.0f} %"
+        said += f"; of two versions of one case it prefers what people prefer in {share}"
+    return f"{said}."

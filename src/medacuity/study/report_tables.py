@@ -170,7 +170,10 @@ def components_table(finding: QuestionFinding) -> Table:
 
 def metrics_table(finding: QuestionFinding) -> Table:
     """Return how each metric goes with opinion, the closest first."""
-    ordered = sorted(finding.metrics.items(), key=lambda item: -abs(item[1].ranks.value))
+    known = {name: abs(found.ranks.value) for name, found in finding.metrics.items()}
+    ordered = sorted(
+        finding.metrics.items(), key=lambda item: -known[item[0]] if known[item[0]] >= 0 else 1
+    )
     rows = tuple(
         (
             name, str(a.stimuli), number(a.linear.value), span(a.linear), number(a.ranks.value),

@@ -5,6 +5,7 @@ observers, twelve units, gaps); SAS's and R's weighted kappas as statsmodels' te
 statsmodels; closed forms.
 """
 
+import krippendorff
 import numpy as np
 import pytest
 from statsmodels.stats.inter_rater import cohens_kappa, to_table
@@ -17,7 +18,6 @@ from medacuity.metrics.opinion.agreement import (
     interval_alphas,
     kappa,
     kappas,
-    value_counts,
 )
 
 GAP = np.nan
@@ -43,9 +43,10 @@ def test_alpha_by_hand(rng):
 def test_alpha_of_interval_data_from_sums_is_the_packages(rng):
     table = np.round(rng.uniform(0, 10, (20, 5)), 1)
     table[rng.random(table.shape) < 0.2] = np.nan
-    counts, values = value_counts(table)
-    found = interval_alphas(counts, values, np.ones((1, len(counts))))
-    assert found[0] == pytest.approx(alpha(table, rng=rng, ordinal=False, resamples=2).value)
+    expected = krippendorff.alpha(table.T, level_of_measurement="interval")
+    assert alpha(table, rng=rng, ordinal=False, resamples=2).value == pytest.approx(expected)
+    twice = interval_alphas(np.repeat(table, 2, axis=0), np.ones((1, 40)))
+    np.testing.assert_allclose(interval_alphas(table, np.full((1, 20), 2.0)), twice)
 
 
 def test_alpha_of_dice_is_zero_and_of_agreement_one(rng):

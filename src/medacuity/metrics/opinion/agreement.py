@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +47,8 @@ def alpha(
 ) -> Estimate:
     """Return Krippendorff's alpha: 1 is agreement, 0 is what dice would do; gaps are allowed.
 
-    Computed by the package ``krippendorff``; the interval is by drawing stimuli again.
+    Ordinal data go through the package ``krippendorff``; of interval data, where every score may
+    be another number, sums are enough. The interval is by drawing stimuli again.
 
     Args:
         scores: One row per stimulus, one column per rater; NaN where missing.
@@ -69,58 +69,68 @@ def alpha(
     """
     from krippendorff import alpha as krippendorff
 
-    counts, values = value_counts(scores)
-    kind: Literal["ordinal", "interval"] = "ordinal" if ordinal else "interval"
+    table = _shared(scores)
+    weights = draws(len(table), rng, resamples=resamples)
+    if not ordinal:
+        value = float(interval_alphas(table, np.ones((1, len(table))))[0])
+        return by_samples(value, interval_alphas(table, weights))
+    counts, values = value_counts(table)
 
     def of(rows: NDArray[np.float64]) -> float:
         used = rows.any(axis=0)
         if used.sum() < 2 or (rows.sum(axis=1) < 2).all():
             return math.nan
         found = krippendorff(
-            value_counts=rows[:, used], value_domain=values[used], level_of_measurement=kind
+            value_counts=rows[:, used], value_domain=values[used], level_of_measurement="ordinal"
         )
         return float(found)
 
-    weights = draws(len(counts), rng, resamples=resamples)
-    if not ordinal:
-        return by_samples(of(counts), interval_alphas(counts, values, weights))
     rows = np.arange(len(counts))
     samples = np.array([of(counts[np.repeat(rows, times)]) for times in weights.astype(np.intp)])
     return by_samples(of(counts), samples)
 
 
-def interval_alphas(counts: Array, values: Array, weights: Array) -> Array:
+def interval_alphas(table: Array, weights: Array) -> Array:
     """Return alpha of interval data when each stimulus counts so often, from sums alone.
 
-    The package's table of all pairs of values is slow where every score is another number.
+    Args:
+        table: One row per stimulus with at least two scores, one column per rater.
+        weights: How often each stimulus counts.
 
     Shape:
-        ``(stimuli, values)``, ``(values,)``, ``(samples, stimuli)`` -> ``(samples,)``.
+        ``(stimuli, raters)``, ``(samples, stimuli)`` -> ``(samples,)``.
     """
-    many, total, square = counts.sum(axis=1), counts @ values, counts @ values**2
+    table = table - np.nanmean(table)  # so that squares keep their digits
+    many = (~np.isnan(table)).sum(axis=1)
+    total, square = np.nansum(table, axis=1), np.nansum(table**2, axis=1)
     inside = (many * square - total**2) / (many - 1)
     n, whole, squares = weights @ many, weights @ total, weights @ square
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(1 - (weights @ inside) * (n - 1) / (n * squares - whole**2))
 
 
-def value_counts(scores: Array) -> tuple[NDArray[np.float64], Array]:
-    """Return how often each value was given to each stimulus with two scores, and the values.
+def value_counts(table: Array) -> tuple[NDArray[np.float64], Array]:
+    """Return how often each value was given to each stimulus, and the values.
 
     Shape:
         ``(stimuli, raters)`` -> ``(stimuli, values)``, ``(values,)``.
     """
+    values = np.unique(table[~np.isnan(table)])
+    counts = np.stack([(table == value).sum(axis=1) for value in values], axis=1)
+    return counts.astype(np.float64), values
+
+
+def _shared(scores: Array) -> Array:
+    """Return the rows with at least two scores, or say that there is nothing to agree on."""
     table = table_of(scores, raters=2)
     table = table[(~np.isnan(table)).sum(axis=1) > 1]
-    values = np.unique(table[~np.isnan(table)])
-    if values.size < 2:
+    different = np.unique(table[~np.isnan(table)]).size
+    if different < 2:
         raise UsageError(
             "agreement needs stimuli with at least two scores, and scores that differ; got "
-            f"{values.size} different; more raters must see the same stimuli"
+            f"{different} different; more raters must see the same stimuli"
         )
-    return np.stack([(table == value).sum(axis=1) for value in values], axis=1).astype(
-        float
-    ), values
+    return table
 
 
 def kappa(

@@ -76,20 +76,28 @@ def vgc(
         raise UsageError("a VGC curve needs a reader who graded both methods, got none")
     test, reference = test[:, both], reference[:, both]
     values = np.unique(np.concatenate([test[~np.isnan(test)], reference[~np.isnan(reference)]]))
-    tables = [_marks(grades, values) for grades in (test, reference)]
+    curves = [_curve(grades, values) for grades in (test, reference)]
+    tables = _marks(test, reference)
     by_reader = _areas(tables, np.ones((1, len(test))))[0]
-    curves = [_curve(table) for table in tables]
     area = by_samples(float(np.mean(by_reader)), _samples(tables, rng, resamples), level=level)
     return Grading(area, by_reader, curves[1], curves[0])
 
 
-def _marks(grades: Array, values: Array) -> Array:
-    """Return 1 where a reader gave a case that value.
+def _marks(test: Array, reference: Array) -> list[Array]:
+    """Return 1 where a reader gave a case that rank among the reader's own grades.
+
+    Areas need no more of grades than each reader's order of them, and sliders have few ranks.
 
     Shape:
-        -> ``(cases, readers, values)``.
+        ``(cases, readers)``, twice -> ``(cases, readers, ranks)``, twice.
     """
-    return np.asarray(grades[:, :, None] == values, dtype=np.float64)
+    grades = np.concatenate([test, reference])
+    ranks = np.full(grades.shape, -1)
+    for reader, column in enumerate(grades.T):
+        known = np.isfinite(column)
+        ranks[known, reader] = np.unique(column[known], return_inverse=True)[1]
+    marks = (ranks[:, :, None] == np.arange(ranks.max() + 1)).astype(np.float64)
+    return [marks[: len(test)], marks[len(test) :]]
 
 
 def _areas(tables: list[Array], weights: Array) -> Array:
@@ -120,7 +128,8 @@ def _samples(tables: list[Array], rng: np.random.Generator, resamples: int) -> A
     return np.concatenate(found)
 
 
-def _curve(table: Array) -> Array:
+def _curve(grades: Array, values: Array) -> Array:
     """Return the share of all grades at or above each threshold, from none to all."""
-    counts = table.sum(axis=(0, 1))[::-1]
-    return np.concatenate([[0.0], np.cumsum(counts) / counts.sum()])
+    known = np.sort(grades[~np.isnan(grades)])
+    below = np.searchsorted(known, values[::-1])
+    return np.concatenate([[0.0], 1 - below / known.size])
