@@ -76,6 +76,12 @@ NETWORKS = {
             conv(1, 4, "ReLU"), conv(1, 64, "sigmoid"), node("×"), node(),
         ], skips=[(1, 5, "every feature by its weight"), (-1, 6, "")], title="block"),
     ]),
+    "red_cnn": Network([Row([
+        image(), conv(5, 96, "ReLU"), conv(5, 96, "ReLU"), conv(5, 96, "ReLU"),
+        other("5×5, 96", "transp."), node(), other("5×5, 96", "transp."), node(),
+        other("5×5", "transp."), node(), image(),
+    ], skips=[(2, 5, "then ReLU"), (1, 7, "then ReLU"), (0, 9, "the input")],
+       repeats=[(1, 1, "twice"), (2, 2, "twice"), (6, 6, "twice"), (8, 8, "twice")])]),
     "acuity": Network([
         Row([
             image(), conv(3, 64), block("block"), conv(3, 64), node(), conv(3, "s²"),
