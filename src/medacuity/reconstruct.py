@@ -62,7 +62,7 @@ class Settings:
     cutoff: float = 1.0
     steps: int | None = None
     tolerance: float = 5e-4
-    strength: float = 0.5
+    strength: float = 0.7
     model: str | None = None
     consistent: bool = False
     spacing: float | None = None

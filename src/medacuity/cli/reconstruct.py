@@ -21,7 +21,7 @@ def reconstruct(
     steps: Annotated[int | None, typer.Option(help="sirt, cgls, tv: at most so many.")] = None,
     tolerance: Annotated[float, typer.Option(
         help="sirt, cgls, tv: stop when a step changes less than this share.")] = 5e-4,
-    strength: Annotated[float, typer.Option(help="tv: more is smoother.")] = 0.5,
+    strength: Annotated[float, typer.Option(help="tv: more is smoother.")] = 0.7,
     model: Annotated[str | None, typer.Option(
         metavar="NAME|FILE", help="fbpconvnet, primal-dual: weights; else what fits.")] = None,
     consistent: Annotated[bool, typer.Option(
