@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from medacuity.errors import UsageError
-from medacuity.physics.dose import Attenuation, counted, low_dose, smoothed
+from medacuity.physics.dose import Attenuation, counted, low_dose, smoothed, unbiased
 
 
 def rng(seed=0):
@@ -78,3 +78,12 @@ def test_water_must_attenuate_more_than_air():
 def test_smoothing_keeps_planes():
     y = (torch.arange(20.0)[:, None] + 2 * torch.arange(30.0))[None, None]
     torch.testing.assert_close(smoothed(y)[..., 2:-2, 2:-2], y[..., 2:-2, 2:-2])
+
+
+@pytest.mark.parametrize("path", [0.5, 4.0, 6.0, 7.0])
+def test_few_counts_are_right_on_average(path):
+    y = torch.full((1, 1, 300, 400), path)
+    noisy = low_dose(y, photons=4096, rng=rng())
+    assert float(unbiased(noisy, photons=4096).mean()) == pytest.approx(path, abs=3e-3)
+    if path > 5:
+        assert float(noisy.mean()) > path + 0.05

@@ -1,7 +1,9 @@
 """SIRT, CGLS and TV: they solve what they say, know when to stop, and slices keep apart.
 
 - CGLS is the least-squares solution of numpy; SIRT never goes below 0 and fits better at each step.
-- TV lowers its own objective below that of other images near it, and beats FBP on noisy data.
+- TV lowers its own objective below that of other images near it, and beats FBP on noisy data;
+  taking the views by parts at first comes near the same image in far fewer steps.
+- Compiled and plain steps on the edges are the same.
 - Each stopping rule stops; a slice gets the same image whatever slices it came with.
 """
 
@@ -98,6 +100,44 @@ def test_tv_finds_the_least_of_its_objective():
             assert objective(near, y, weights, operator, weight) > least
     for other in (x * 0.999, x * 1.001, 0.99 * x + 0.01 * truth(), 0.99 * x + 0.01 * x.mean()):
         assert objective(other, y, weights, operator, weight) > least
+
+
+def test_parts_of_the_views_lead_to_the_same_image_sooner():
+    operator = Radon(SCAN, GRID)
+    y, weights = measured()
+    rest = {"weights": weights, "strength": 0.5, "start": fbp(y, SCAN, GRID)}
+    whole = solve(tv(y, operator, **rest), steps=250).x
+    slow, parts = (solve(tv(y, operator, **rest, parts=n), steps=10).x for n in (1, 4))
+    far = float((slow - whole).norm())
+    assert float((parts - whole).norm()) < 0.5 * far
+    onward = solve(tv(y, operator, **rest, parts=4), steps=200).x
+    assert float((onward - whole).norm()) < 0.02 * far
+
+
+def test_what_is_left_is_in_the_order_of_the_views():
+    operator = Radon(SCAN, GRID)
+    y, weights = measured()
+    start = fbp(y, SCAN, GRID)
+    steps = tv(y, operator, weights=weights, strength=0.5, start=start, parts=3)
+    found = [next(steps) for _ in range(6)][-1]
+    exact = y - operator(found.x)
+    assert float((found.residual - exact).norm()) < 0.2 * float(exact.norm())
+
+
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+def test_compiled_edges_are_the_plain_ones(dtype, close):
+    pytest.importorskip("numba")
+    from medacuity.physics import compiled, plain
+
+    rng = torch.Generator().manual_seed(0)
+    x, pull = (torch.rand(3, 1, 9, 14, generator=rng, dtype=dtype) for _ in range(2))
+    how = {"pull": 0.1 * pull, "step": torch.ones_like(pull), "scale": (1.2, 0.8), "steps": 4}
+    duals = [torch.zeros(2, *x.shape, dtype=dtype) for _ in range(2)]
+    for _ in range(2):
+        a = plain.shorten(x, duals[0], **how)
+        b = compiled.shorten(x, duals[1], **how)
+        assert float((a - b).abs().max()) < close
+        assert float((duals[0] - duals[1]).abs().max()) < close
 
 
 @pytest.mark.parametrize("photons", [300.0, 20_000.0])

@@ -127,6 +127,13 @@ def test_all_names_are_understood(tmp_path):
         ({"frame": np.zeros((4, 4))}, UnsafeGeometry, "spacing"),
         ({"mu_water_per_mm": -1}, UnsafeGeometry, "water"),
         ({"grid_shape": (0, 4), "grid_spacing_mm": (1, 1)}, UnsafeGeometry, "pixel"),
+        ({"grid_shape": (4,), "grid_spacing_mm": (1, 1)}, UnsafeGeometry, "grid_shape must be 2"),
+        ({"grid_shape": (4.5, 4), "grid_spacing_mm": (1, 1)}, UnsafeGeometry, "whole"),
+        ({"frame": np.eye(3)}, UnsafeGeometry, "frame must be 16"),
+        ({"pitch_mm": "wide"}, UnsafeGeometry, "pitch_mm must be one number"),
+        ({"shift_mm": 50.0}, UnsafeGeometry, "does not see the axis"),
+        ({"photons": -4096}, UnsafeGeometry, "photons"),
+        ({"photons": math.nan}, UnsafeGeometry, "photons"),
         ({"sinogram": np.full((2, 7), np.nan)}, MalformedInput, "finite"),
         ({"sinogram": np.ones(7)}, MalformedInput, "views, bins"),
         ({"sinogram": np.ones((2, 7), complex)}, MalformedInput, "numbers"),
@@ -227,8 +234,15 @@ def test_other_mat_files_are_refused(tmp_path):
     (tmp_path / "t.mat").write_bytes(b"MATLAB 7.3 MAT-file" + bytes(500))
     with pytest.raises(MalformedInput, match="-v7"):
         sinograms.read(tmp_path / "t.mat")
-    with pytest.raises(MalformedInput, match="distanceUnit"):
-        sinograms.read(challenge(tmp_path / "u.mat", distanceUnit="inch"))
+    for wrong in (
+        {"distanceUnit": "inch"},
+        {"pixelSizePost": "wide"},
+        {"angles": "all"},
+        {"distanceSourceOrigin": -1.0},
+        {"distanceSourceDetector": [1.0, 2.0]},
+    ):
+        with pytest.raises(MalformedInput, match="distanceUnit"):
+            sinograms.read(challenge(tmp_path / "u.mat", **wrong))
 
 
 def test_the_real_ones(data):
