@@ -14,13 +14,17 @@ from functools import partial
 import pytest
 import torch
 
+from medacuity.checkpoint import Card, save_weights
 from medacuity.hounsfield import in_hounsfield
+from medacuity.models import REDCNN
 from medacuity.physics.geometry import Grid
 from medacuity.physics.phantoms import Ellipse, Phantom
+from medacuity.training.cases import Case
 from medacuity.training.ct_degraded import LARGEST, any_ct_history, little_dose, phantom
 from medacuity.training.recipes import RECIPES
 from medacuity.training.recipes.ct import PHANTOMS
 from medacuity.training.recipes.ct import RECIPES as CT
+from medacuity.training.session import terms_of
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -107,3 +111,14 @@ def test_a_pair_of_a_phantom_shows_the_same_place(monkeypatch):
     given, target = recipe.make(PHANTOMS[0], rng(3))
     assert [2 * n for n in given.shape[2:]] == list(target.shape[2:])
     assert float(target.mean()) == pytest.approx(float(given.mean()), abs=2 / 4095)
+
+
+def test_terms_of_the_weights_that_a_run_starts_from_are_owed_as_well(tmp_path):
+    model = REDCNN(scale=1, dims=2, width=1)
+    arguments = {"scale": [1, 1], "dims": 2, "width": 1}
+    card = Card("first", "REDCNN", arguments, {"kind": "percentile", "percent": 99.9},
+                licence="CC BY + CC0")  # fmt: skip
+    save_weights(tmp_path / "first.safetensors", model, card)
+    cases = [*PHANTOMS, Case(tmp_path, "a", "train", "CC BY 3.0")]
+    assert terms_of(cases, str(tmp_path / "first.safetensors")) == ["CC BY", "CC BY 3.0", "CC0"]
+    assert terms_of(cases, None) == ["CC BY 3.0"]

@@ -59,7 +59,7 @@ def begin(
     settings = Settings(
         recipe=recipe.name, arrays="arrays", steps=recipe.steps, batch=recipe.batch,
         seed=recipe.seed, device=wish.device, start=start, data=recipe.described(trained),
-        licence=" + ".join(_terms(trained, start)),
+        licence=" + ".join(terms_of(trained, start)),
         # Often enough to watch and to lose little; not so often that long runs write all day.
         save_every=min(max(500, recipe.steps // 200), max(1, recipe.steps // 4)),
         log_every=min(max(50, recipe.steps // 2000), recipe.steps),
@@ -110,7 +110,7 @@ def _recipe(wish: Wish) -> Recipe:
     return replace(recipe, **{k: v for k, v in changed.items() if v is not None})  # type: ignore[arg-type]
 
 
-def _terms(cases: list[Case], start: str | None) -> list[str]:
+def terms_of(cases: list[Case], start: str | None) -> list[str]:
     """Return the terms of the scans, and of the weights it starts from; made up has none."""
     owed = read_card(find_weights(start)).licence.split(" + ") if start else []
     return sorted({*(case.licence for case in cases), *owed} - {""})
