@@ -94,6 +94,43 @@ def shepp_logan(radius: float = 256.0, *, value: float = 1.0) -> Phantom:
     )
 
 
+def inserts(water: float = 0.02) -> Phantom:
+    """Return a body of water, 20 cm across, on which sharpness, noise and numbers can be measured.
+
+    Around an even middle (44 mm square): an insert of +300 HU (30 mm, at u = 50 mm), one of -800
+    HU (40 mm, at u = -50), a wire of 0.2 mm at v = -60, and at v = 55 four discs of +20 HU, 16, 10,
+    6 and 4 mm wide.
+    """
+    faint = ((16.0, -30.0), (10.0, -8.0), (6.0, 10.0), (4.0, 24.0))
+    return Phantom([
+        Ellipse(water, (100.0, 100.0)),
+        Ellipse(0.3 * water, (15.0, 15.0), (50.0, 0.0)),
+        Ellipse(-0.8 * water, (20.0, 20.0), (-50.0, 0.0)),
+        Ellipse(15 * water, (0.1, 0.1), (0.0, -60.0)),
+        *(Ellipse(0.02 * water, (wide / 2, wide / 2), (u, 55.0)) for wide, u in faint),
+    ])  # fmt: skip
+
+
+CHEST = (
+    (-100, 165, 105, 0, 0, 0), (50, 150, 92, 0, 0, 0), (-850, 55, 72, -78, 5, 8),
+    (-850, 55, 72, 78, 5, -8), (-20, 38, 42, 18, 28, 30), (0, 9, 9, 20, -32, 0),
+    (350, 17, 15, 0, -58, 0), (150, 5, 14, 0, -82, 0), (300, 30, 4, 0, 84, 0),
+    (300, 5, 14, -128, 40, 25), (300, 5, 14, 128, 40, -25), (300, 5, 14, -134, -25, -10),
+    (300, 5, 14, 134, -25, 10), (800, 3, 3, -60, 20, 0), (800, 5, 2, -70, -15, 40),
+    (800, 2, 2, -95, 0, 0), (800, 1.5, 1.5, -85, 35, 0), (800, 3, 3, 62, -10, 0),
+    (800, 6, 2, 80, 25, -30), (800, 2, 2, 95, -20, 0), (700, 4, 4, 75, -42, 0),
+)  # fmt: skip
+"""HU more than what lies beneath (air at first), half axes, centre in mm, turn."""
+
+
+def chest(water: float = 0.02) -> Phantom:
+    """Return a schematic chest, 33 cm wide, with ribs, a heart, and vessels in its lungs."""
+    first = Ellipse(water, (CHEST[0][1], CHEST[0][2]))
+    return Phantom([first, *(
+        Ellipse(hu / 1000 * water, (a, b), (u, v), turn) for hu, a, b, u, v, turn in CHEST
+    )])  # fmt: skip
+
+
 def random_ellipses(
     radius: float, *, rng: torch.Generator, mean: float = 40.0, largest: int = 70
 ) -> Phantom:
