@@ -207,7 +207,8 @@ def _box(given: NDArray[Any], seen: Viewpoint, intensity: Intensity) -> tuple[sl
     """Return the part of ``(B, 1, *S)`` that is not air: that is what training saw."""
     above = intensity.low + TISSUE * (intensity.high - intensity.low)
     margin = [round(MARGIN * ratio) for ratio in seen.ratios]
-    return foreground(given, above=above, margin=[0, 0, *margin])
+    images, _, *space = foreground(given, above=above, margin=[0, 0, *margin])
+    return (images, slice(None), *space)
 
 
 def _scale(card: Card, volume: Volume, intensity: Intensity) -> Intensity:
