@@ -22,6 +22,7 @@ from medacuity.study.ratings_write import choices_csv
 from medacuity.study.report import analyse, text, without, write_report
 from medacuity.study.report_blocks import Table, Words
 from medacuity.study.report_document import document, pictures
+from medacuity.study.report_figures import abreast, colour, marker
 from medacuity.study.report_html import html
 from medacuity.study.report_json import methods_csv, results_json
 from medacuity.study.report_render import svg
@@ -350,3 +351,8 @@ def test_a_long_table_points_to_the_csv():
 def test_csv_columns_are_stable(folder):
     head = next(csv.reader(io.StringIO((folder / "stimuli.csv").read_text())))
     assert head[:6] == ["question", "stimulus", "method", "case", "ratings", "mos"]
+
+
+def test_methods_can_be_told_apart_and_legends_fit():
+    assert len({(colour(i), marker(i)) for i in range(30)}) == 30
+    assert [abreast(["x" * letters] * 9) for letters in (1, 12, 40)] == [5, 5, 3]

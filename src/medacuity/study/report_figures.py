@@ -41,6 +41,22 @@ def colour(i: int) -> str:
     return COLOURS[i % len(COLOURS)]
 
 
+def marker(i: int) -> str:
+    """Return the marker of the i-th method: another one where colours begin again."""
+    return MARKERS[(i + i // 8) % 8]
+
+
+def abreast(names: Sequence[str]) -> int:
+    """Return how many columns a legend has, so that it is no wider than the figure.
+
+    Example:
+        >>> abreast(["a", "b"]), abreast(["a"] * 9), abreast(["a method with a long name"] * 9)
+        (2, 5, 3)
+    """
+    letters = max(len(short(name)) for name in names)
+    return min(len(names), 5, max(1, int(7 / (0.45 + 0.06 * letters))))
+
+
 def draw_methods(figure: FigureBase, finding: QuestionFinding) -> None:
     """Draw each method's mean: thick the interval over ratings, thin for others like these."""
     axes = figure.subplots()
@@ -51,7 +67,7 @@ def draw_methods(figure: FigureBase, finding: QuestionFinding) -> None:
         _interval(axes, method.wider, y, colour(i), width=1.0)
         _interval(axes, method.mos, y, colour(i), width=3.0)
         axes.plot(
-            method.mos.value, y, MARKERS[i % 8], color=colour(i), markersize=6,
+            method.mos.value, y, marker(i), color=colour(i), markersize=6,
             markeredgecolor="white", markeredgewidth=0.6,
         )  # fmt: skip
         axes.annotate(
@@ -80,9 +96,10 @@ def draw_grades(figure: FigureBase, finding: QuestionFinding) -> None:
         return
     shares = np.array([[100 * np.mean(scores == step) for step in steps] for scores in given])
     starts = np.cumsum(shares, axis=1) - shares
-    for k, (step, fill) in enumerate(zip(steps, _ramp(len(steps)), strict=True)):
-        label = f"{step:g} {grid.scale.labels[k]}" if grid.scale.labels else f"{step:g}"
-        axes.barh(range(len(order)), shares[:, k], left=starts[:, k], color=fill, label=label,
+    labels = grid.scale.labels or [""] * len(steps)
+    words = [f"{step:g} {label}".strip() for step, label in zip(steps, labels, strict=True)]
+    for k, fill in enumerate(_ramp(len(steps))):
+        axes.barh(range(len(order)), shares[:, k], left=starts[:, k], color=fill, label=words[k],
                   edgecolor="white", linewidth=0.5, height=0.7)  # fmt: skip
         for y in range(len(order)):
             if shares[y, k] >= 6:
@@ -93,7 +110,7 @@ def draw_grades(figure: FigureBase, finding: QuestionFinding) -> None:
     axes.set_xlim(0, 100)
     axes.grid(visible=False)
     axes.set_xlabel("ratings (%)")
-    figure.legend(loc="outside upper center", ncols=min(len(steps), 6))
+    figure.legend(loc="outside upper center", ncols=abreast(words))
 
 
 def draw_cases(figure: FigureBase, finding: QuestionFinding) -> None:
@@ -107,7 +124,7 @@ def draw_cases(figure: FigureBase, finding: QuestionFinding) -> None:
         x = np.arange(len(order)) + (i - (len(tables) - 1) / 2) * wide
         low, high = table.low[order], table.high[order]
         axes.vlines(x, low, high, color=colour(i), alpha=0.35, linewidth=1.2)
-        axes.plot(x, table.mean[order], MARKERS[i % 8], color=colour(i), markersize=3.5,
+        axes.plot(x, table.mean[order], marker(i), color=colour(i), markersize=3.5,
                   label=short(grid.methods[i]))  # fmt: skip
     axes.set_xticks(
         range(len(order)), [short(grid.cases[c]) for c in order], rotation=90, fontsize=6
@@ -117,7 +134,7 @@ def draw_cases(figure: FigureBase, finding: QuestionFinding) -> None:
     scale_axis(axes, grid, "y")
     axes.set_ylabel("mean opinion score")
     if len(grid.methods) > 1:
-        figure.legend(loc="outside upper center", ncols=min(len(tables), 5))
+        figure.legend(loc="outside upper center", ncols=abreast(grid.methods))
 
 
 def draw_raters(figure: FigureBase, finding: QuestionFinding) -> None:
@@ -151,7 +168,7 @@ def draw_gradings(figure: FigureBase, finding: QuestionFinding, baseline: str) -
         area = pair.grading.area.value
         x, y, area = (y, x, 1 - area) if turned else (x, y, area)
         i = grid.methods.index(name)
-        dots = MARKERS[i % 8] if len(x) <= 20 else ""
+        dots = marker(i) if len(x) <= 20 else ""
         axes.plot(x, y, color=colour(i), marker=dots, markersize=3,
                   label=f"{short(name)} ({area:.2f})")  # fmt: skip
     axes.set_xlim(-0.01, 1.01)
@@ -170,7 +187,7 @@ def draw_strengths(figure: FigureBase, finding: PairsFinding) -> None:
     for y, i in enumerate(order):
         _interval(axes, finding.wider[i], y, colour(int(i)), width=1.0)
         _interval(axes, estimates[i], y, colour(int(i)), width=3.0)
-        axes.plot(estimates[i].value, y, MARKERS[i % 8], color=colour(int(i)), markersize=6,
+        axes.plot(estimates[i].value, y, marker(i), color=colour(int(i)), markersize=6,
                   markeredgecolor="white")  # fmt: skip
     axes.axvline(0, color="#555555", linewidth=0.6)
     axes.set_yticks(range(len(order)), [short(finding.methods[i]) for i in order])
@@ -190,7 +207,7 @@ def draw_metrics(figure: FigureBase, finding: QuestionFinding, values: Sequence[
     for axes, name, metric in zip(all_axes, names, values, strict=False):
         for i in range(len(grid.methods)):
             mine = grid.rows_of(i)
-            axes.plot(metric[mine], opinion[mine], MARKERS[i % 8], color=colour(i), markersize=3,
+            axes.plot(metric[mine], opinion[mine], marker(i), color=colour(i), markersize=3,
                       alpha=0.8, label=short(grid.methods[i]))  # fmt: skip
         axes.set_title(f"{short(name)}: SROCC {finding.metrics[name].ranks.value:.2f}")
         axes.set_xlabel(short(name))
@@ -199,7 +216,7 @@ def draw_metrics(figure: FigureBase, finding: QuestionFinding, values: Sequence[
     all_axes[0].set_ylabel("opinion (P.910)")
     if len(grid.methods) > 1:
         handles, labels = all_axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 5))
+        figure.legend(handles, labels, loc="outside upper center", ncols=abreast(grid.methods))
 
 
 def scale_axis(axes: Axes, grid: Grid, which: str) -> None:
