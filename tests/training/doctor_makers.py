@@ -29,8 +29,6 @@ from medacuity.training.recipes import RECIPES, Recipe
 from medacuity.training.run import Settings, Talk, create_run, resume_run
 from medacuity.training.watch import Look
 
-FAULT = 240  # the step at which something goes wrong in recipes that fall ill
-
 
 @dataclass
 class Drawn:
@@ -79,7 +77,7 @@ class Fault:
 
     by: float
     left: float = math.inf
-    at: int = FAULT
+    at: int = 0
 
     def __call__(self, step: int, steps: int) -> float:
         self.left -= step >= self.at
@@ -247,7 +245,7 @@ def unpooled(*, dims: int) -> nn.Module:
 def enlarged(generator: Schedule = constant, **changes: Any) -> Toy:
     """Return an SRGAN with a checkerboard in wait."""
     rules = Rules(
-        generator=replace(adam_in_games(5e-3), schedule=generator),
+        generator=replace(adam_in_games(0.05), schedule=generator),
         critic=replace(adam_in_games(1e-3), schedule=constant), decay=0.5, half=False,
     )  # fmt: skip
     toy = Toy(

@@ -6,19 +6,20 @@ from typing import Protocol
 
 from torch import Tensor, cat, nn
 
-from medacuity.nd import at_least, conv
+from medacuity.models.fbpconvnet import FBPConvNet
+from medacuity.nd import at_least, conv, pad_to_multiple
 
 
 class Projector(Protocol):
     """What the network needs of a scanner; nothing of it is learnt.
 
-    `along` takes an image to the mean along every ray, `over` takes rays to the mean over all
+    `along` takes an image to the sums along every ray, `over` takes rays to the mean over all
     that meet a pixel, and `sharp` is the same after the ramp filter: nearly the inverse of
-    `along`. So images and rays have one unit, whatever the size and number of either.
+    `along`.
     """
 
     def along(self, x: Tensor) -> Tensor:
-        """Return means along rays, ``(B, 1, I, J)`` -> ``(B, 1, views, bins)``."""
+        """Return sums along rays, ``(B, 1, I, J)`` -> ``(B, 1, views, bins)``."""
 
     def over(self, y: Tensor) -> Tensor:
         """Return means over rays, ``(B, 1, views, bins)`` -> ``(B, 1, I, J)``."""
@@ -38,9 +39,11 @@ class PrimalDual(nn.Module):
     the other side gets to see, a PReLU for each channel.
 
     Beyond the paper: it starts from an image rather than from zero; ``parts`` of the views take
-    turns, so that an iteration over many views costs what a few do; the correction comes back
-    ramp-filtered as well; the data's noise is told; and slopes below zero are fixed, which on a
-    CPU halves the time of a step. For the paper's form give it an image of zeros, all views as
+    turns, so that an iteration over many views costs what a few do; what is seen of the rays is
+    what the image leaves of them, which no large body drowns, and their noise; the correction
+    comes back ramp-filtered as well; and slopes below zero are fixed, which on a CPU halves the
+    time of a step. With ``first`` the image to start from goes through a U-Net, which sees far,
+    and the iterations bring it back to the data. For the paper's form give it an image of zeros, all views as
     one part, and ``plain=1``.
 
     Args:
@@ -48,11 +51,12 @@ class PrimalDual(nn.Module):
         iterations: Of one step at either end; 10 in the paper.
         memory: Channels each end remembers.
         width: Features of the small networks.
-        plain: 1: neither the noise nor the filtered correction is seen, and slopes are learnt, as
-            in the paper.
+        first: Width of a `FBPConvNet` of 3 halvings in front; 0: none.
+        plain: 1: the rays and the image's are seen, neither noise nor the filtered correction,
+            and slopes are learnt, as in the paper.
 
     Shape:
-        An image ``(B, 1, I, J)`` to start from, rays ``(B, 2, views, bins)``, their mean and its
+        An image ``(B, 1, I, J)`` to start from, rays ``(B, 2, views, bins)``, their sum and its
         standard deviation, and the projectors of their parts -> ``(B, 1, I, J)``. Part ``n`` of
         ``N`` has the views ``n, n + N, n + 2 N...``; N divides their number.
 
@@ -66,7 +70,7 @@ class PrimalDual(nn.Module):
 
     def __init__(
         self, *, dims: int, iterations: int = 10, memory: int = 5, width: int = 32,
-        plain: int = 0,
+        first: int = 0, plain: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         at_least(1, iterations=iterations, memory=memory, width=width)
@@ -75,25 +79,29 @@ class PrimalDual(nn.Module):
         self.dims = dims
         self.scale = (1, 1)
         self.memory, self.plain = memory, bool(plain)
-        seen = 1 if plain else 2
+        self.first = FBPConvNet(dims=2, width=first, depth=3) if first else None
         slope = partial(nn.PReLU, width) if plain else partial(nn.LeakyReLU, 0.2)
 
         def steps(inputs: int) -> nn.ModuleList:
             return nn.ModuleList(_step(inputs, width, memory, slope) for _ in range(iterations))
 
-        self.dual, self.primal = steps(memory + 1 + seen), steps(memory + seen)
+        self.dual, self.primal = steps(memory + 2), steps(memory + (1 if plain else 2))
 
     def forward(self, x: Tensor, y: Tensor, parts: Sequence[Projector]) -> Tensor:
         """Return the image that the rays are of, better than the ``x`` to start from."""
         if y.shape[2] % len(parts):
             raise ValueError(f"{y.shape[2]} views cannot be shared among {len(parts)} parts")
+        if self.first is not None:
+            fits = pad_to_multiple(x, self.first.multiple)
+            x = self.first(fits)[:, :, : x.shape[2], : x.shape[3]]
         image = x.float().repeat(1, self.memory, 1, 1)
-        turns = [y[:, : 1 if self.plain else 2, n :: len(parts)] for n in range(len(parts))]
+        turns = [y[:, :, n :: len(parts)] for n in range(len(parts))]
         rays = y.new_zeros(len(y), self.memory, *turns[0].shape[2:])
         for n, (dual, primal) in enumerate(zip(self.dual, self.primal, strict=True)):
             part, data = parts[n % len(parts)], turns[n % len(parts)]
-            seen = part.along(image[:, -1:])
-            rays = rays + dual(cat([rays, seen, data], 1)).float()
+            own, known, noise = part.along(image[:, -1:]), data[:, :1], data[:, 1:]
+            seen = [own, known] if self.plain else [own - known, noise]
+            rays = rays + dual(cat([rays, *seen], 1)).float()
             sent = [part.over(rays[:, :1])]
             if not self.plain:
                 sent.append(part.sharp(rays[:, -1:]))
@@ -107,6 +115,7 @@ def _step(
     """Return three convolutions; the last starts small, so that the image to start from lasts."""
     last = conv(2, width, outputs, 3)
     nn.init.normal_(last.weight, std=1e-3)
+    nn.init.zeros_(last.bias)  # type: ignore[arg-type]
     return nn.Sequential(
         conv(2, inputs, width, 3), slope(), conv(2, width, width, 3), slope(), last
     )

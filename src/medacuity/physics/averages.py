@@ -1,8 +1,9 @@
-"""The projector in the unit of the image: means along rays, and over the rays of a pixel.
+"""The projector as networks see it: what a small detail does does not depend on the scanner's size.
 
-Line integrals grow with the field of view, and their adjoint with the number of views. Divided
-by their own row and column sums both become means, whose size depends on neither: what a network
-learns with a small field and few views then holds for a large one and many.
+The adjoint grows with the number of views; divided by its own sums it is the mean over the rays of
+a pixel. Along rays there are sums, in centimetres: the mean along a ray would make a detail the
+fainter the longer the ray. So what a network learns of details with a small field and few views
+holds for a large one and many.
 """
 
 import functools
@@ -15,8 +16,11 @@ from medacuity.physics.geometry import Geometry, Grid
 from medacuity.physics.radon import Radon
 
 
+CM = 10.0  # mm
+
+
 class Averages:
-    """``R A`` and ``C A*``, with one over the sums of rows and columns of ``A`` in R and C.
+    """``A``, and ``C A*`` with one over the sums of the columns of ``A`` in C.
 
     Args:
         operator: ``A``.
@@ -31,12 +35,11 @@ class Averages:
         self.lengths = operator(torch.ones(1, 1, *operator.grid.shape))
         """Of every ray within the field of view, in mm."""
         views = torch.ones(1, 1, operator.geometry.views, operator.geometry.bins)
-        self.rows = _inverse(self.lengths)
         self.columns = _inverse(operator.adjoint(views))
 
     def along(self, x: Tensor) -> Tensor:
-        """Return the mean of an image along every ray; 0 where a ray meets no pixel."""
-        return torch.as_tensor(self.rows.to(x) * self.operator(x))
+        """Return the sums of an image along every ray, in cm times its unit."""
+        return torch.as_tensor(self.operator(x) / CM)
 
     def over(self, y: Tensor) -> Tensor:
         """Return the mean, for every pixel, over the rays that meet it."""
@@ -47,20 +50,17 @@ class Averages:
         return torch.as_tensor(self._level * self._filtered(y))
 
     def told(self, y: Tensor, weights: Tensor) -> Tensor:
-        """Return what is known of every ray, ``(B, 2, views, bins)``: its mean, and how surely.
+        """Return what is known of every ray, ``(B, 2, views, bins)``: its sum, and how surely.
 
         Args:
             y: Line integrals ``(B, 1, views, bins)``.
             weights: One over their variance.
         """
-        return torch.cat(
-            [self.rows.to(y) * part for part in (y, weights.clamp(min=1e-12) ** -0.5)], 1
-        )
+        return torch.cat([y, weights.clamp(min=1e-12) ** -0.5], 1) / CM
 
     def _filtered(self, y: Tensor) -> Tensor:
-        integrals = y * self.lengths.to(y)
         pitch = self.operator.geometry.pitch / self.operator.geometry.magnification
-        return self.over(ramp_filter(integrals, pitch=pitch))
+        return self.over(ramp_filter(y * CM, pitch=pitch))
 
     @functools.cached_property
     def _level(self) -> float:

@@ -56,14 +56,15 @@ def read_cures(folder: Path) -> list[Cure]:
 def prescribe(folder: Path, finding: Finding) -> Cure:
     """Write down a finding and what is to be done about it; going on does it.
 
-    The run goes back to the newest healthy checkpoint; if that is where it went back to the last
-    time, to the one before: it was not as healthy as it looked. Without any, to its beginning.
+    The run goes back to the newest checkpoint of when it was surely healthy; if that is where it
+    went back to the last time, to the one before: it was not as healthy as it looked. Without
+    any, to its beginning.
 
     Raises:
         SafetyGate: It was treated three times already.
     """
     cures = carried_out(read_cures(folder))
-    steps = [0, *healthy_steps(folder / "checkpoints")]
+    steps = [0, *(n for n in healthy_steps(folder / "checkpoints") if n <= finding.since)]
     if cures and steps[-1] == cures[-1].back_to:
         steps = steps[:-1] or [0]
     given_up = len(cures) >= CURES

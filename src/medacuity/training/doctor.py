@@ -9,13 +9,14 @@ from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass
 from math import isfinite, nan
+from statistics import fmean
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from medacuity.training.learners.descent import Sides
-from medacuity.training.trend import Trend
+from medacuity.training.trend import WINDOW, Trend
 from medacuity.training.vitals import distinct, ripple, spread
 
 BROKEN_RUN = 8  # steps in a row that were not finite; the loop itself gives up after ten
@@ -26,7 +27,7 @@ FAR = 10.0  # times the first distance to a target: a critic makes it rise twofo
 HUGE = 100.0  # losses of games are about 1 whatever they are made of
 STEEP = 1000.0  # gradients jump tenfold in healthy games
 CERTAIN = 0.99  # a critic's accuracy: right about all, but for a stray patch
-FAINT = 1e-3  # of the usual gradient of the generator
+FAINT = 1e-2  # of the highest level of the generator's gradient; one was at 0.05, and recovered
 ALIKE = 0.25  # of what real images differ by; healthy runs stayed above 0.6, a collapse was at 0.16
 CHECKERED = 0.05  # of the contrast of real images: where a grid begins to be seen
 CHECKERED_TOO = 3.0  # times the grid that real images have themselves
@@ -44,6 +45,8 @@ class Finding:
 
     kind: str
     step: int
+    since: int
+    """Step up to which the run was surely well: a level looks back over many steps."""
     seen: float
     limit: float
     sentence: str
@@ -82,7 +85,9 @@ class Doctor:
         runs = self._lasts("not finite", skipped)
         if runs >= BROKEN_RUN or (skipped and self.broken > BROKEN_SHARE):
             share = f"{runs} steps in a row" if runs >= BROKEN_RUN else f"{self.broken:.0%} of them"
-            return Finding("not finite", step, runs, BROKEN_RUN, f"steps are not finite: {share}")
+            return Finding(
+                "not finite", step, step - runs, runs, BROKEN_RUN, f"steps are not finite: {share}"
+            )
         if skipped:
             return None
         game = "critic_loss" in logged
@@ -101,7 +106,7 @@ class Doctor:
             if self._lasts(name, trend.level > limit) >= LASTING:
                 what = name.replace("_", "'s ")
                 return Finding(
-                    "exploding", step, trend.level, limit,
+                    "exploding", step, step - LASTING - WINDOW, trend.level, limit,
                     f"the {what} stays at {trend.level:.3g}, above {limit:.3g}",
                 )  # fmt: skip
         return None
@@ -112,12 +117,12 @@ class Doctor:
         if "accuracy" not in logged or gradient.level is None:
             return None
         self.surest = [*self.surest[-49:], logged["accuracy"]]
-        limit = FAINT * gradient.typical
-        sign = min(self.surest) >= CERTAIN and gradient.level < limit
+        limit = FAINT * gradient.highest
+        sign = fmean(self.surest) >= CERTAIN and gradient.level < limit
         if self._lasts("beaten", sign) < LASTING:
             return None
         return Finding(
-            "beaten", step, gradient.level, limit,
+            "beaten", step, step - LASTING - WINDOW, gradient.level, limit,
             f"the critic is always right and the generator's gradient of {gradient.level:.3g} "
             f"is below {limit:.3g}: it learns nothing", slows="critic",
         )  # fmt: skip
@@ -135,7 +140,7 @@ class Doctor:
         """
         if not bool(torch.isfinite(samples).all()):
             self.signs["samples"] += 1
-            return Finding("not finite", step, 1, 0, "generated images are not finite")
+            return Finding("not finite", step, step, 1, 0, "generated images are not finite")
         contrast = max(spread(real), 1e-6)
         self.seen = {
             "distinct": distinct(samples, real) if len(samples) > 1 else nan,
@@ -152,16 +157,16 @@ class Doctor:
         grid = max(CHECKERED, CHECKERED_TOO * seen["real_ripple"])
         return [
             Finding(
-                "collapse", step, seen["distinct"], ALIKE,
+                "collapse", step, step, seen["distinct"], ALIKE,
                 f"samples are alike: they differ by {seen['distinct']:.2g} of what real images "
                 f"do, and not by {ALIKE} at least", "generator",
             ),
             Finding(
-                "checkerboard", step, seen["ripple"], grid,
+                "checkerboard", step, step, seen["ripple"], grid,
                 f"samples have a grid of {seen['ripple']:.2g} of the contrast, above {grid:.2g}",
             ),
             Finding(
-                "exploding", step, seen["contrast"], WILD,
+                "exploding", step, step, seen["contrast"], WILD,
                 f"samples have {seen['contrast']:.3g} times the contrast of real images, "
                 f"above {WILD:g}",
             ),

@@ -41,8 +41,8 @@ COARSE = 3.5  # mm: of coarser pixels there is nothing to learn
 class Scan(NamedTuple):
     """What a reconstruction starts from, what it should be, and the rays.
 
-    Images are ``(B, 1, I, J)``, air at 0 and water at 1; rays ``(B, 2, views, bins)``: means
-    along them in the same unit, and the standard deviation of those.
+    Images are ``(B, 1, I, J)``, air at 0 and water at 1; rays ``(B, 2, views, bins)``: sums
+    along them in cm of water, and the standard deviation of those.
     """
 
     input: Tensor
@@ -170,7 +170,7 @@ def _beyond(scanner: Scanner, rng: torch.Generator) -> Tensor:
     The body is an ellipse. It decides how many photons arrive, so that noise is streaked along
     its longer axis, as it is in patients.
     """
-    a, b = (_between(rng, 70, 190), _between(rng, 60, 140))
+    a, b = (_between(rng, 80, 200), _between(rng, 70, 170))
     centre = (_between(rng, -0.6, 0.6) * a, _between(rng, -0.6, 0.6) * b)
     body = Phantom([Ellipse(1.0, (a, b), centre, _between(rng, 0, 180))])
     (whole,) = interleaved(scanner.geometry, scanner.grid, 1)

@@ -15,8 +15,8 @@ from medacuity.training.projections import Scanner, unrolled
 from medacuity.training.recipes.recipe import Reconstruction
 
 SCANNERS = {
-    "low-dose": Scanner(views=352, parts=8, photons=(5e3, 4e4)),
-    "sparse": Scanner(views=21, parts=1, photons=(5e3, 1e7)),
+    "low-dose": Scanner(views=352, parts=8, photons=(3e3, 3e4)),
+    "sparse": Scanner(views=21, parts=1, photons=(5e3, 1e5)),
 }
 TASKS = {
     "low-dose": "CT from all views at little dose",
@@ -52,7 +52,7 @@ def _primal_dual(kind: str, network: partial[PrimalDual]) -> Reconstruction:
     )
 
 
-NETWORK = partial(PrimalDual, dims=2, iterations=8, memory=5, width=32)
+NETWORK = partial(PrimalDual, dims=2, iterations=5, memory=4, width=24, first=15)
 
 RECIPES = [
     recipe for kind in SCANNERS for recipe in (_fbpconvnet(kind), _primal_dual(kind, NETWORK))
