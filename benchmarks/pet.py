@@ -9,7 +9,7 @@ was made from). Baselines are fitted on the training patients.
 
 - MAE in SUV inside the head, PSNR (range 12 SUV), SSIM; fine: energy above half the finest
   frequency over the truth's; spectrum: mean difference, dB.
-- Regional: the mean SUV of 32 structures; SUVR is over the mean of all of them. r: over
+- Regional: the mean SUV of 31 structures; SUVR is over the mean of all of them. r: over
   structures and persons.
 - The ceiling: the mean person on the true anatomy, without noise. Nothing that sees only anatomy
   can know more of a person; what is left is how people differ, and counts.
