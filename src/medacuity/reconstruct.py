@@ -14,7 +14,7 @@ from torch import Tensor
 from medacuity.errors import SafetyGate, UsageError
 from medacuity.formats.limits import check_size
 from medacuity.nd import usable_device
-from medacuity.physics.dose import Attenuation, counted, smoothed
+from medacuity.physics.dose import Attenuation, counted, smoothed, unbiased
 from medacuity.physics.fbp import fbp
 from medacuity.physics.geometry import Geometry, Grid
 from medacuity.physics.iterative import Report as StepReport
@@ -153,7 +153,8 @@ def _learned(task: Task) -> Solved:
     scan, grid = task.operator.geometry, task.operator.grid
     water = task.water or level_of(task.y, scan, grid)
     trained = reconstructor(weights_of(task.settings, scan, grid))
-    x = image_of(task.y, task.weights, task.operator, water=water, trained=trained)
+    y = task.y if task.photons is None else unbiased(task.y, photons=task.photons)
+    x = image_of(y, task.weights, task.operator, water=water, trained=trained)
     if not task.settings.consistent:
         task.report(1, 1, 0.0)
         return Solved(x, 1, "direct")

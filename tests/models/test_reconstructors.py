@@ -115,7 +115,7 @@ def test_primal_dual_learns_to_reconstruct_from_nothing():
         made = network(torch.zeros_like(x), whole.along(x), parts)
         return (made - x).square().mean() / x.square().mean()
 
-    for _ in range(60):
+    for _ in range(120):
         optimiser.zero_grad()
         loss().backward()
         optimiser.step()

@@ -29,7 +29,7 @@ from training_makers import flat_pairs, save_scans, settings, tiny
 from medacuity.checkpoint import Card, load_weights, rule_as_json, save_weights
 from medacuity.errors import MalformedInput, SafetyGate, StorageError, UsageError
 from medacuity.intensity import Percentile
-from medacuity.models import ESPCN, AcuityNet
+from medacuity.models import ESPCN, AcuityNet, FBPConvNet, PrimalDual
 from medacuity.training import watch
 from medacuity.training.learners.supervised import paired
 from medacuity.training.recipes import RECIPES
@@ -346,3 +346,14 @@ def test_weights_to_start_from_are_looked_for_before_the_scans_are_prepared(tmp_
     with pytest.raises(UsageError, match=r"starts from 'nonesuch'.*--start none"):
         begin(tmp_path / "run", wish, report=lambda what, done, of: None)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_network_is_taken_over_as_a_part_of_another():
+    part = FBPConvNet(dims=2, width=4, depth=3)
+    whole = PrimalDual(dims=2, iterations=1, memory=1, width=4, first=4)
+    before = {name: value.clone() for name, value in whole.state_dict().items()}
+    warm_start(whole, part)
+    for name, value in part.state_dict().items():
+        assert torch.equal(whole.state_dict()[f"first.{name}"], value)
+    for name, value in before.items():
+        assert name.startswith("first.") or torch.equal(whole.state_dict()[name], value)

@@ -43,8 +43,8 @@ class PrimalDual(nn.Module):
     what the image leaves of them, which no large body drowns, and their noise; the correction
     comes back ramp-filtered as well; and slopes below zero are fixed, which on a CPU halves the
     time of a step. With ``first`` the image to start from goes through a U-Net, which sees far,
-    and the iterations bring it back to the data. For the paper's form give it an image of zeros, all views as
-    one part, and ``plain=1``.
+    and the iterations bring it back to the data. For the paper's form give it an image of zeros,
+    all views as one part, and ``plain=1``.
 
     Args:
         dims: Spatial axes; a slice has 2, and so have its rays.

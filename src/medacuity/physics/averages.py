@@ -15,7 +15,6 @@ from medacuity.physics.filters import ramp_filter
 from medacuity.physics.geometry import Geometry, Grid
 from medacuity.physics.radon import Radon
 
-
 CM = 10.0  # mm
 
 

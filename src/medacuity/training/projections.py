@@ -19,7 +19,7 @@ from torch.nn.functional import avg_pool2d, grid_sample
 
 from medacuity.losses import Loss
 from medacuity.physics.averages import Averages, interleaved
-from medacuity.physics.dose import Attenuation, counted, low_dose, smoothed
+from medacuity.physics.dose import Attenuation, counted, low_dose, smoothed, unbiased
 from medacuity.physics.fbp import fbp
 from medacuity.physics.geometry import Geometry, Grid, lodopab, parallel
 from medacuity.physics.phantoms import Ellipse, Phantom, random_ellipses
@@ -156,6 +156,7 @@ def scanned(
         low_dose(WATER.water * line[None], photons=float(n), rng=rng)
         for line, n in zip(clean + beyond, photons, strict=True)
     ]
+    noisy = [unbiased(y, photons=float(n)) for y, n in zip(noisy, photons, strict=True)]
     sure = [counted(smoothed(y), photons=float(n)) for y, n in zip(noisy, photons, strict=True)]
     y, weights = torch.cat(noisy) / WATER.water - beyond, torch.cat(sure) * WATER.water**2
     scan, grid = scanner.geometry, scanner.grid

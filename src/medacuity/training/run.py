@@ -230,13 +230,19 @@ def _build(recipe: Recipe, settings: Settings, processes: int, *, start: str | N
 def warm_start(model: nn.Module, other: nn.Module) -> None:
     """Take over every weight whose name and shape are the same; the rest stays as drawn.
 
-    A deeper AcuityNet grows out of a shallower one.
+    A deeper AcuityNet grows out of a shallower one, and a network that has the other as one of
+    its parts takes it over as that part.
     """
     if isinstance(model, AcuityNet) and isinstance(other, AcuityNet) and model.holds(other):
         model.grow_from(other)
         return
     own = model.state_dict()
-    same = {k: v for k, v in other.state_dict().items() if k in own and own[k].shape == v.shape}
+    given = other.state_dict()
+    places = ["", *(f"{name}." for name, _ in model.named_children())]
+    found = [{place + name: value for name, value in given.items()} for place in places]
+    fits = ({k: v for k, v in each.items() if k in own and own[k].shape == v.shape}
+            for each in found)  # fmt: skip
+    same = max(fits, key=len)
     if not same:
         raise UsageError(
             "the weights to start from have nothing in common with this network; name others "

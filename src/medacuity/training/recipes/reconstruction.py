@@ -2,7 +2,8 @@
 
 ``...-low-dose`` is for LoDoPaB-CT's scan, 1000 views of 513 bins with 4096 photons at each;
 ``...-sparse`` for 60 of these views. Both learn in a scanner an eighth as large, whose pixels, bins
-and views lie as densely.
+and views lie as densely. Primal-dual begins with FBPConvNet as its first part, so that what it
+learns is what the rays still have to say.
 """
 
 from functools import partial
@@ -33,7 +34,7 @@ def _fbpconvnet(kind: str) -> Reconstruction:
         scanner=SCANNERS[kind],
         unrolled=False,
         batch=8,
-        steps=1_000,
+        steps=1_200,
         task=f"{TASKS[kind]}, FBPConvNet",
     )
 
@@ -43,11 +44,12 @@ def _primal_dual(kind: str, network: partial[PrimalDual]) -> Reconstruction:
     return Reconstruction(
         name=f"primal-dual-{kind}",
         model=network,
-        learner=partial(Supervised, objective=loss, descent=adam(1e-3, longest=1.0)),
+        learner=partial(Supervised, objective=loss, descent=adam(7e-4, longest=1.0)),
         scanner=SCANNERS[kind],
         unrolled=True,
+        start=f"fbpconvnet-{kind}",
         batch=4,
-        steps=1_000,
+        steps=700,
         task=f"{TASKS[kind]}, learned primal-dual",
     )
 
