@@ -130,7 +130,7 @@ def _shared(scores: Array) -> Array:
             "agreement needs stimuli with at least two scores, and scores that differ; got "
             f"{different} different; more raters must see the same stimuli"
         )
-    return table
+    return np.asarray(table)
 
 
 def kappa(
