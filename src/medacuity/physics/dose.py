@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -102,8 +103,14 @@ def unbiased(y: Tensor, *, photons: float) -> Tensor:
     The mean of ``-ln N`` lies above ``-ln`` of the mean of ``N``: by 0.05 at ten photons. By how
     much follows from the mean of the neighbours.
     """
-    counts, number = np.geomspace(800, 0.05, 400), np.arange(1100)
-    logarithms = poisson.pmf(number, counts[:, None]) @ np.log(np.maximum(number, FEWEST))
+    counts, logarithms = _logarithms()
     seen, added = math.log(photons) - logarithms, np.log(counts) - logarithms
     found = np.interp(smoothed(y).numpy(force=True), seen, added, left=0.0)
     return y - torch.from_numpy(found).to(y)
+
+
+@lru_cache(maxsize=1)
+def _logarithms() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return means of counts, from many to few, and the means of their logarithms."""
+    counts, number = np.geomspace(800, 0.05, 400), np.arange(1100)
+    return counts, poisson.pmf(number, counts[:, None]) @ np.log(np.maximum(number, FEWEST))
