@@ -14,12 +14,13 @@ other patient. Without it the shipped ones run, which have seen both.
   has every tenth; pixels are 1.56 mm.
 - low-dose: the slices of ``ct_cases.py`` in LoDoPaB-CT's geometry at 4096 and 30000 photons,
   filtered back-projection without and with Hann's window, as a scanner would hand them over.
-  Gaussian filter, total variation and non-local means are each tuned *on the slices they are
-  measured on*, which favours them.
+  Gaussian filter, total variation and non-local means are each tuned *on the middle one of the
+  slices they are measured on*, which favours them.
 
 PSNR and SSIM over 4096 HU (-1024 to 3072), RMSE in HU; means over axial slices with 95 % bootstrap
 intervals, and on how many slices ours is ahead of the best other. Bias in HU, 2 pixels inside each
-tissue, and of the air outside. Slices of one patient are alike: no clinical evidence.
+tissue, and of air 4 pixels from anything else. Slices of one patient are alike, and two patients
+are no clinical evidence.
 """
 
 import argparse
@@ -34,7 +35,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_erosion, gaussian_filter
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 from torch import Tensor
 
@@ -155,10 +156,10 @@ def _filters(hu: Array, truth: Array) -> dict[str, Callable[[], Array]]:
 
 
 def _best(hu: Array, truth: Array, filters: list[Filter]) -> Array:
-    made = [
-        np.stack([some(hu[..., k]) for k in range(hu.shape[2])], axis=2) for some in filters
-    ]  # fmt: skip
-    return min(made, key=lambda one: float(((one - truth) ** 2).mean()))
+    middle = hu.shape[2] // 2
+    errors = [np.square(some(hu[..., middle]) - truth[..., middle]).mean() for some in filters]
+    best = filters[int(np.argmin(errors))]
+    return np.stack([best(hu[..., k]) for k in range(hu.shape[2])], axis=2)
 
 
 def measure(made: Array, truth: Array) -> dict[str, NDArray[np.float64]]:
@@ -168,7 +169,8 @@ def measure(made: Array, truth: Array) -> dict[str, NDArray[np.float64]]:
     shown, wanted = (windowed(x, WINDOWS["full"]) for x in (a, b))
     found = {"PSNR": psnr(shown, wanted, data_range=SPAN),
              "SSIM": ssim(shown, wanted, data_range=SPAN), "RMSE": rmse(a, b)}  # fmt: skip
-    masks = {name: tissue(b, name) for name in TISSUES} | {"air": b < -990}
+    outside = binary_erosion(b[:, 0].numpy() < -950, np.ones((1, 9, 9)))[:, None]
+    masks = {name: tissue(b, name) for name in TISSUES} | {"air": torch.from_numpy(outside)}
     every = {name: bias(a.flatten()[None], b.flatten()[None], mask=mask.flatten()[None])
              for name, mask in masks.items() if mask.sum() > 50}  # fmt: skip
     return {name: value.numpy() for name, value in (found | every).items()}

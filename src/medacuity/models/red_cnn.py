@@ -23,9 +23,10 @@ class REDCNN(nn.Module):
 
     Departures: all layers pad with zeros, so that sizes are kept at every step (the paper's
     convolutions lose a rim, which its transposed ones put back); there is no ReLU after the last
-    layer, which would push the noise of air upwards; and the last layer starts at zero, so that
-    training starts at the input rather than below it. Beyond the paper: volumes, and factors,
-    for which the input is first enlarged by cubic interpolation, as VDSR has it.
+    layer, which would push the noise of air upwards; and weights start as He's normal, the last
+    layer at zero, so that training starts at the input rather than below it. Beyond the paper:
+    volumes, and factors, for which the input is first enlarged by cubic interpolation, as VDSR
+    has it.
 
     Args:
         scale: Output voxels per input voxel, for all axes or one per axis; 1 takes noise out
@@ -67,9 +68,7 @@ class REDCNN(nn.Module):
         self.decoder = nn.ModuleList(
             unconv(dims, b, a, KERNEL, stride=[1] * dims) for a, b in reversed(pairs)
         )
-        last = self.decoder[-1]
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        self._initialise()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x``, enlarged by ``scale``, without its noise."""
@@ -86,3 +85,13 @@ class REDCNN(nn.Module):
             if number < LAYERS - 1:
                 features = relu(features)
         return features
+
+    def _initialise(self) -> None:
+        """He's normal, no biases, and a last layer of zeros."""
+        for weight in self.parameters():
+            if weight.is_meta:  # shapes alone; drawing would load a second of code
+                continue
+            if weight.ndim > 1 and weight is not self.decoder[-1].weight:
+                nn.init.kaiming_normal_(weight, nonlinearity="relu")
+            else:
+                nn.init.zeros_(weight)

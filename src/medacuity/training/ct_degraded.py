@@ -72,12 +72,13 @@ def _softened(x: Tensor, share: float) -> Tensor:
 
 
 def little_dose(
-    rng: torch.Generator, *, photons: tuple[float, float] = (2e3, 2e5)
+    rng: torch.Generator, *, photons: tuple[float, float] = (1e3, 1e5)
 ) -> Degradation:  # fmt: skip
     """Draw a low-dose scan: slices are projected, counted, and reconstructed again.
 
-    Size of the patient, beam, number of views, dose, the detector's own noise and the filter of
-    the reconstruction are drawn; so the noise has the streaks and the grain that it has in use.
+    Size of the patient, beam, number of views, the detector's own noise and the filter of the
+    reconstruction are drawn, and a dose for every slice; so the noise has the streaks and the
+    grain that it has in use.
 
     Args:
         rng: Source of randomness.
@@ -88,7 +89,6 @@ def little_dose(
         ``(N, 1, I, J)`` in HU, of the same size going in and coming out.
     """
     field, views = uniform(rng, *FIELDS), int(uniform(rng, 300, 1000))
-    dose = math.exp(uniform(rng, math.log(photons[0]), math.log(photons[1])))
     electronic = uniform(rng, 0, 5) if chance(rng, 0.5) else 0.0
     window = WINDOWS[int(torch.randint(len(WINDOWS), (), generator=rng))]
     cutoff, turned = uniform(rng, 0.8, 1.0), chance(rng, 0.5)
@@ -103,7 +103,9 @@ def little_dose(
         parts = []
         for hu in x.split(8):
             y = project(attenuation.from_hu(hu).clamp(min=0))
-            y = low_dose(y, photons=dose, rng=noise, electronic=electronic)
+            for n in range(len(y)):
+                dose = math.exp(uniform(noise, *map(math.log, photons)))
+                y[n] = low_dose(y[n], photons=dose, rng=noise, electronic=electronic)
             parts.append(attenuation.to_hu(fbp(y, geometry, grid, window=window, cutoff=cutoff)))
         return torch.cat(parts)
 

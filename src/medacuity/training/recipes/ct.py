@@ -36,7 +36,8 @@ PHANTOMS = [Case(Path(side), f"phantom to {side}", side, "") for side in ("train
 
 CLOSER = partial(paired, loss=partial(decibel, floor=3e-8))  # 0.7 HU
 TUNER = partial(Supervised, objective=CLOSER, descent=adam(3e-4, warm_up=50))
-LEARNER = partial(Supervised, objective=CLOSER, descent=adam(1e-3))
+QUIETER = partial(paired, loss=partial(decibel, floor=1e-5))  # 13 HU
+LEARNER = partial(Supervised, objective=QUIETER, descent=adam(1e-3))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,7 @@ def _in_plane() -> CTEnhancement:
         learner=TUNER,
         patch=(40, 40),
         batch=12,
-        steps=600,
+        steps=300,
         variants=4,
         seed=11,
         start="mri-2d-x2",
@@ -91,7 +92,7 @@ def _slices(factor: int) -> CTEnhancement:
         learner=TUNER,
         patch=(32, 32, {2: 16, 3: 10, 4: 8}[factor]),
         batch={2: 2, 3: 3, 4: 4}[factor],
-        steps=300,
+        steps=150,
         variants=4,
         seed=20 + factor,
         start=f"mri-slices-x{factor}",
@@ -108,7 +109,7 @@ LOW_DOSE = CTEnhancement(
     learner=LEARNER,
     patch=(64, 64),
     batch=12,
-    steps=1_400,
+    steps=2_400,
     variants=4,
     seed=31,
     task="CT slices with the noise of little dose taken out, voxel for voxel",
