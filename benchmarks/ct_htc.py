@@ -32,7 +32,7 @@ FOLDER = "bulk/ct/htc2022"
 ARCS = {"all views": None, "138": (27, 165), "90": (75, 165), "60": (75, 135), "30": (75, 105)}
 """Degrees of tb, as the scanner counts them; 75 to 165 are those of the challenge's own file."""
 
-TUNED = Settings("tv", strength=1.0, steps=60, tolerance=1e-6)
+TUNED = Settings("tv", strength=0.7, steps=30, tolerance=1e-6)
 CHOICES = {"fbp": Settings("fbp", window="hann"), "tv": TUNED}
 TUNING = {"60": (0, 60), "30": (15, 45), "both arcs": None}
 STRENGTHS = (0.35, 0.7, 2.0, 6.0)
@@ -50,7 +50,9 @@ def main() -> None:
         _tune(args.data / FOLDER / "ta.npz")
         return
     scan, truth = _read(args.data / FOLDER / "tb.npz")
+    began = time.perf_counter()
     best = _image(scan, TUNED)
+    first = time.perf_counter() - began
     span = float(best.max() - best.min())
     print("| degrees | views | method | Matthews | MSE, 1/m^2 | SSIM | seconds |")
     print("|---|---|---|---|---|---|---|")
@@ -59,8 +61,11 @@ def main() -> None:
         part = _part(scan, ends)
         for method in args.methods:
             began = time.perf_counter()
-            x = _image(part, CHOICES.get(method, Settings(method)))
-            seconds = time.perf_counter() - began
+            if (method, ends) == ("tv", None):
+                x, seconds = best, first
+            else:
+                x = _image(part, CHOICES.get(method, Settings(method)))
+                seconds = time.perf_counter() - began
             score = float(matthews(x > otsu(x), truth))
             error = float(((x - best) ** 2).mean()) * 1e6
             like = float(ssim(x, best, data_range=span))

@@ -26,6 +26,10 @@ BEAMS = {
     "turned": Geometry((-400.0, 3.0, 44.9, 45.0, 135.0, 181.0, 270.0), 47, 0.9),
     "flat fan": fan(23, bins=51, pitch=1.9, source=60.0, detector=120.0),
     "curved fan": fan(23, bins=51, pitch=1.9, source=60.0, detector=120.0, curved=True),
+    "shifted fan": replace(fan(7, bins=40, pitch=2.0, source=60.0, detector=110.0), shift=-3.3),
+    "shifted arc": replace(
+        fan(7, bins=40, pitch=2.0, source=60.0, detector=110.0, curved=True), shift=5.1
+    ),
     "wide fan": fan(9, bins=31, pitch=7.0, source=40.0, detector=60.0),
 }
 GRID = Grid((26, 33), (1.2, 0.8), (1.5, -2.0))
