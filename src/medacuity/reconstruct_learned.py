@@ -76,7 +76,7 @@ def image_of(y: Tensor, sure: Tensor, operator: Radon, *, water: float, trained:
         if trained.card.network == "PrimalDual":
             return torch.as_tensor(model(start, whole.told(y, sure), parts))
         fits = pad_to_multiple(start, int(model.multiple))  # type: ignore[arg-type]
-        return torch.as_tensor(model(fits)[:, :, : grid.shape[0], : grid.shape[1]])
+        return torch.as_tensor(model.steady(fits)[:, :, : grid.shape[0], : grid.shape[1]])
 
     with torch.no_grad():
         slices = zip(torch.split(y, AT_A_TIME), torch.split(sure, AT_A_TIME), strict=True)

@@ -134,6 +134,20 @@ def test_what_does_not_fit_is_named():
         FBPConvNet(dims=2, depth=0)
 
 
+def test_steady_does_not_care_how_a_slice_is_turned():
+    network = built("FBPConvNet").eval()
+    for weight in network.parameters():
+        torch.nn.init.normal_(weight, std=0.2)
+    x = torch.rand(1, 1, 8, 12)
+    with torch.no_grad():
+        straight, turned = network.steady(x), network.steady(torch.rot90(x, 1, (2, 3)))
+        mean = (network(x) + network(x.flip(3)).flip(3)) / 2
+    torch.testing.assert_close(torch.rot90(straight, 1, (2, 3)), turned)
+    assert float((straight - mean).abs().max()) > 1e-6
+    with pytest.raises(ValueError, match="3 dimensions"):
+        FBPConvNet(dims=3, width=2, depth=1).steady(torch.zeros(1, 1, 2, 2, 2))
+
+
 def test_fbpconvnet_takes_volumes():
     network = FBPConvNet(dims=3, width=2, depth=1)
     assert network(torch.rand(1, 1, 4, 6, 8)).shape == (1, 1, 4, 6, 8)

@@ -1,5 +1,6 @@
 """FBPConvNet: a U-Net that takes streaks and noise out of a filtered back-projection."""
 
+import torch
 from torch import Tensor, cat, nn
 
 from medacuity.nd import POOL, at_least, check_multiple, conv, norm, unconv
@@ -68,6 +69,21 @@ class FBPConvNet(nn.Module):
             features = step(cat([beside, enlarge(features)], 1))
         out: Tensor = x + self.last(features)
         return out
+
+    def steady(self, x: Tensor) -> Tensor:
+        """Return the mean over the eight ways to turn and mirror slices, as EDSR+ has it.
+
+        No way is more likely than another, and what the network makes up of each by itself
+        cancels: it costs eight times as much and is worth it.
+        """
+        if self.dims != 2:
+            raise ValueError(f"slices can be turned, got a network of {self.dims} dimensions")
+        made = torch.zeros_like(x)
+        for turns in range(4):
+            for mirror in ((), (3,)):
+                seen = torch.rot90(x, turns, (2, 3)).flip(mirror)
+                made = made + torch.rot90(self(seen).flip(mirror), -turns, (2, 3)) / 8
+        return made
 
 
 def _steps(dims: int, inputs: int, outputs: int, count: int) -> nn.Sequential:

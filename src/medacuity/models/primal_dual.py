@@ -42,9 +42,9 @@ class PrimalDual(nn.Module):
     turns, so that an iteration over many views costs what a few do; what is seen of the rays is
     what the image leaves of them, which no large body drowns, and their noise; the correction
     comes back ramp-filtered as well; and slopes below zero are fixed, which on a CPU halves the
-    time of a step. With ``first`` the image to start from goes through a U-Net, which sees far,
-    and the iterations bring it back to the data. For the paper's form give it an image of zeros,
-    all views as one part, and ``plain=1``.
+    time of a step. With ``first`` the image to start from goes through a U-Net, which sees far
+    (eight ways in evaluation mode), and the iterations bring it back to the data. For the
+    paper's form give it an image of zeros, all views as one part, and ``plain=1``.
 
     Args:
         dims: Spatial axes; a slice has 2, and so have its rays.
@@ -93,7 +93,8 @@ class PrimalDual(nn.Module):
             raise ValueError(f"{y.shape[2]} views cannot be shared among {len(parts)} parts")
         if self.first is not None:
             fits = pad_to_multiple(x, self.first.multiple)
-            x = self.first(fits)[:, :, : x.shape[2], : x.shape[3]]
+            begin = self.first(fits) if self.training else self.first.steady(fits)
+            x = begin[:, :, : x.shape[2], : x.shape[3]]
         image = x.float().repeat(1, self.memory, 1, 1)
         turns = [y[:, :, n :: len(parts)] for n in range(len(parts))]
         rays = y.new_zeros(len(y), self.memory, *turns[0].shape[2:])
