@@ -52,9 +52,9 @@ def solve(
         method: Such as ``sirt(y, operator)``.
         steps: At most.
         tolerance: Stop a slice once a step changes it by less than this share of its norm.
-        weights: One over the variance of each line integral. Stop a slice once its mean squared
-            residual, in these units, is at most 1: going on would fit the noise (Morozov's
-            discrepancy principle).
+        weights: One over the variance of each line integral. Stop a slice once its squared
+            residuals, in these units, are those of noise: going on would fit it (Morozov's
+            discrepancy principle; by their median, as few counts have logarithms far out).
         report: Told how far it is.
 
     Raises:
@@ -74,7 +74,7 @@ def solve(
             going = going & (moved >= tolerance)
             why = "still"
         if weights is not None and bool(going.any()):
-            fits = (weights * step.residual**2).mean((1, 2, 3), keepdim=True) <= 1
+            fits = _over_noise(weights * step.residual**2) <= 1
             why, going = ("noise" if bool((fits & going).any()) else why), going & ~fits
         if report is not None:
             report(done, steps, change)
@@ -137,6 +137,11 @@ def noise_level(y: Tensor) -> Tensor:
 def _inverse(sums: Tensor) -> Tensor:
     """Return 1 / sums, and 0 where no ray meets a pixel."""
     return torch.where(sums > 1e-6 * sums.max(), 1 / sums.clamp(min=1e-30), 0.0)
+
+
+def _over_noise(squares: Tensor) -> Tensor:
+    """Return the median of squared residuals over that of normal noise, ``(B, 1, 1, 1)``."""
+    return squares.flatten(1).median(1).values.reshape(-1, 1, 1, 1) / 0.6745**2
 
 
 def _squares(x: Tensor) -> Tensor:
