@@ -55,11 +55,13 @@ def shorten(
     x: Tensor, dual: Tensor, *, pull: Tensor, step: Tensor, scale: tuple[float, float], steps: int
 ) -> Tensor:  # fmt: skip
     """Return ``x (B, 1, I, J)`` less what its edges pull; as `plain.shorten` has it."""
-    out, wide = torch.empty_like(x), (pull.expand_as(x), step.expand_as(x))
-    arrays = (array.flatten(-4, -3).contiguous().numpy() for array in (x, *wide))
+    out = torch.empty_like(x)
+    image, *rates = (
+        array.expand_as(x).flatten(0, 1).contiguous().numpy() for array in (x, pull, step)
+    )
     _share(
-        kernels.shorten, len(out), out.flatten(0, 1).numpy(), dual.flatten(1, 2).numpy(), *arrays,
-        scale, steps,
+        kernels.shorten, len(image), out.flatten(0, 1).numpy(), dual.flatten(1, 2).numpy(), image,
+        tuple(rates), scale, steps,
     )  # fmt: skip
     return out
 

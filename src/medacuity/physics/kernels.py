@@ -184,11 +184,11 @@ def _climb(
 
 @_compiled
 def shorten(
-    low: int, high: int, out: Floats, dual: Floats, x: Floats, pull: Floats, step: Floats,
+    low: int, high: int, out: Floats, dual: Floats, x: Floats, rates: tuple[Floats, Floats],
     scale: tuple[float, float], steps: int,
 ) -> None:  # fmt: skip
-    """Shorten the edges of slices ``low`` to ``high``: see `plain.shorten`."""
-    real = x.dtype.type
+    """Shorten the edges of slices ``low`` to ``high``: see `plain.shorten`, of ``pull, step``."""
+    real, (pull, step) = x.dtype.type, rates
     units = (real(scale[0]), real(scale[1]))
     ahead = np.empty((2, x.shape[1], x.shape[2]), x.dtype)
     for n in range(low, high):
