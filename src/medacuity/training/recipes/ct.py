@@ -103,7 +103,7 @@ def _slices(factor: int) -> CTEnhancement:
 
 LOW_DOSE = CTEnhancement(
     name="ct-low-dose",
-    model=partial(REDCNN, scale=(1, 1), dims=2, width=32),
+    model=partial(REDCNN, scale=(1, 1), dims=2, width=32, keeps=9),
     degrade=little_dose,
     history=any_ct_history,
     learner=LEARNER,
