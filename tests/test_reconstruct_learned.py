@@ -18,7 +18,7 @@ from medacuity.physics.geometry import Geometry, Grid, fan, lodopab, parallel
 from medacuity.physics.phantoms import Ellipse, Phantom
 from medacuity.physics.radon import Radon
 from medacuity.reconstruct import Settings, reconstruct
-from medacuity.reconstruct_learned import FAMILIES, weights_for
+from medacuity.reconstruct_learned import FAMILIES, coarse, weights_for
 from medacuity.sinograms import Sinogram
 
 GRID = Grid((36, 44), (4.0, 4.0))
@@ -119,6 +119,24 @@ def test_other_weights_and_wishes_are_refused(weights):
         reconstruct(scanned(), Settings("fbpconvnet", model="mri-2d-x2"))
     with pytest.raises(UsageError, match="tv has no network"):
         Settings("tv", model=weights["fbpconvnet"])
+    empty = replace(scanned(), array=np.zeros_like(scanned().array), photons=None)
     with pytest.raises(UsageError, match="nothing in the scan"):
-        empty = replace(scanned(), array=np.zeros_like(scanned().array), photons=None)
         reconstruct(empty, Settings("fbpconvnet", model=weights["fbpconvnet"]))
+
+
+def test_a_region_has_the_mean_that_was_measured(weights, monkeypatch):
+    """A network that takes 50 HU off everything cannot take them off a region."""
+    sinogram = scanned(attenuation=Attenuation())
+    steady = FBPConvNet.steady
+    monkeypatch.setattr(FBPConvNet, "steady", lambda self, x: steady(self, x) - 0.05)
+    settings = Settings("fbpconvnet", model=weights["fbpconvnet"])
+    made, plain = (reconstruct(sinogram, s)[0].array for s in (settings, Settings(window="hann")))
+    assert abs((made - plain)[12:24, 14:30].mean()) < 2
+
+
+def test_coarse_keeps_a_constant_and_takes_out_detail():
+    flat = torch.full((2, 1, 40, 60), 3.0)
+    torch.testing.assert_close(coarse(flat), flat)
+    detail = torch.zeros(1, 1, 64, 64)
+    detail[..., ::2, :] = 1.0
+    assert float((coarse(detail) - 0.5).abs()[..., 20:44, 20:44].max()) < 1e-3

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from medacuity.checkpoint import Trained, load_weights
 from medacuity.errors import UsageError
-from medacuity.nd import pad_to_multiple
+from medacuity.nd import along, pad_to_multiple
 from medacuity.physics.averages import interleaved
 from medacuity.physics.fbp import fbp
 from medacuity.physics.geometry import Geometry, Grid
@@ -23,6 +23,9 @@ FEW_APART = 4.0
 
 PART_APART = 4.6
 """The same within each of the parts that views are shared among: as in training."""
+
+COARSE = 8.0
+"""Pixels of a Gaussian beyond which the mean is what was measured, not what a network thinks."""
 
 AT_A_TIME = 4
 """Slices that a network is given together."""
@@ -53,7 +56,7 @@ def reconstructor(weights: str) -> Trained:
 
 
 def image_of(y: Tensor, sure: Tensor, operator: Radon, *, water: float, trained: Trained) -> Tensor:
-    """Return what a network makes of line integrals.
+    """Return what a network makes of line integrals; in the coarse, what they say themselves.
 
     Args:
         y: Line integrals ``(B, 1, views, bins)``.
@@ -74,13 +77,28 @@ def image_of(y: Tensor, sure: Tensor, operator: Radon, *, water: float, trained:
     def image(y: Tensor, sure: Tensor) -> Tensor:
         start = fbp(y, scan, grid, window="hann")
         if trained.card.network == "PrimalDual":
-            return torch.as_tensor(model(start, whole.told(y, sure), parts))
+            x = model(start, whole.told(y, sure), parts)
+            return torch.as_tensor(x + coarse(start - x))
         fits = pad_to_multiple(start, int(model.multiple))  # type: ignore[arg-type]
-        return torch.as_tensor(model.steady(fits)[:, :, : grid.shape[0], : grid.shape[1]])
+        x = model.steady(fits)[:, :, : grid.shape[0], : grid.shape[1]]
+        return torch.as_tensor(x + coarse(start - x))
 
     with torch.no_grad():
         slices = zip(torch.split(y, AT_A_TIME), torch.split(sure, AT_A_TIME), strict=True)
         return water * torch.cat([image(y / water, sure * water**2) for y, sure in slices])
+
+
+def coarse(x: Tensor) -> Tensor:
+    """Return what of an image ``(B, 1, I, J)`` is coarser than 8 pixels; a constant stays.
+
+    The ramp filter leaves next to no noise there, so that back-projection is right about the
+    mean over a region, and a network, which draws everything to what is likely, need not be.
+    """
+    for axis in (2, 3):
+        n = torch.arange(x.shape[axis], device=x.device, dtype=x.dtype)
+        weights = torch.exp(-(((n[:, None] - n) / COARSE) ** 2) / 2)
+        x = along(x, weights / weights.sum(1, keepdim=True), axis)
+    return x
 
 
 def level_of(y: Tensor, geometry: Geometry, grid: Grid) -> float:
