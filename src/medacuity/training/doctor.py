@@ -6,6 +6,7 @@ real images, as losses of different learners have no unit in common.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from math import isfinite, nan
@@ -148,29 +149,8 @@ class Doctor:
             "real_ripple": ripple(real) / contrast,
             "contrast": spread(samples) / contrast,
         }
-        findings = [one for one in self._judged(step) if self._stands(one, last)]
+        findings = [one for one in _judged(self.seen, step) if self._stands(one, last)]
         return findings[0] if findings else None
-
-    def _judged(self, step: int) -> list[Finding]:
-        """Return what was seen of each kind, healthy or not."""
-        seen = self.seen
-        grid = max(CHECKERED, CHECKERED_TOO * seen["real_ripple"])
-        return [
-            Finding(
-                "collapse", step, step, seen["distinct"], ALIKE,
-                f"samples are alike: they differ by {seen['distinct']:.2g} of what real images "
-                f"do, and not by {ALIKE} at least", "generator",
-            ),
-            Finding(
-                "checkerboard", step, step, seen["ripple"], grid,
-                f"samples have a grid of {seen['ripple']:.2g} of the contrast, above {grid:.2g}",
-            ),
-            Finding(
-                "exploding", step, step, seen["contrast"], WILD,
-                f"samples have {seen['contrast']:.3g} times the contrast of real images, "
-                f"above {WILD:g}",
-            ),
-        ]  # fmt: skip
 
     def _stands(self, judged: Finding, last: bool) -> bool:
         """Tell whether it is bad, again, and not merely how a generator begins."""
@@ -206,6 +186,27 @@ class Doctor:
         for name, trend in self.trends.items():
             trend.load_state_dict(state["trends"].get(name, {}))
         self.signs = Counter(state["signs"])
+
+
+def _judged(seen: Mapping[str, float], step: int) -> list[Finding]:
+    """Return what was seen of each kind, healthy or not."""
+    grid = max(CHECKERED, CHECKERED_TOO * seen["real_ripple"])
+    return [
+        Finding(
+            "collapse", step, step, seen["distinct"], ALIKE,
+            f"samples are alike: they differ by {seen['distinct']:.2g} of what real images "
+            f"do, and not by {ALIKE} at least", "generator",
+        ),
+        Finding(
+            "checkerboard", step, step, seen["ripple"], grid,
+            f"samples have a grid of {seen['ripple']:.2g} of the contrast, above {grid:.2g}",
+        ),
+        Finding(
+            "exploding", step, step, seen["contrast"], WILD,
+            f"samples have {seen['contrast']:.3g} times the contrast of real images, "
+            f"above {WILD:g}",
+        ),
+    ]  # fmt: skip
 
 
 def _highest(name: str, trend: Trend, game: bool) -> float:
