@@ -35,7 +35,9 @@ def main() -> None:
     parser.add_argument("--tracer", default="fdg", choices=list(TRACERS))
     parser.add_argument("--persons", type=int, default=5, help="drawn for each patient")
     args = parser.parse_args()
-    chosen = subjects(args.data, dict.fromkeys(SPLIT, args.persons))
+    # Intervals are read off the one to validate: how people differ takes many of them to tell.
+    persons = dict.fromkeys(SPLIT, args.persons) | {"validate": 4 * args.persons}
+    chosen = subjects(args.data, persons)
     table = write_pairs(args.output, chosen, tracer=TRACERS[args.tracer],
                         report=lambda done, of: print(f"{done} of {of}", flush=True))  # fmt: skip
     print(table)

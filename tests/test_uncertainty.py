@@ -16,9 +16,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from medacuity import formats
 from medacuity import synthesize as module
 from medacuity.card import Card, parse
 from medacuity.checkpoint import Images, rule_as_json, save_weights
+from medacuity.cli import main
 from medacuity.errors import UsageError
 from medacuity.formats import Source
 from medacuity.intensity import Fixed
@@ -165,6 +167,20 @@ def test_the_one_that_knows_its_error_is_taken(monkeypatch):
     monkeypatch.setattr(module, "shipped", lambda: {name: Path(name) for name in cards})
     monkeypatch.setattr(module, "read_card", lambda path: cards[path.name])
     assert chosen(Settings(to="pet")).name == "sure"
+
+
+def test_the_command_writes_it_beside_and_says_what_it_is(tmp_path):
+    scan = head()
+    formats.write(tmp_path / "t1.nii.gz", [scan], like=Source(tmp_path / "x", (scan,), None, ""))
+    code = main(["synthesize", str(tmp_path / "t1.nii.gz"), "-o", str(tmp_path / "pet.nii.gz"),
+                 "--model", weights(tmp_path)])  # fmt: skip
+    assert code == 0
+    half = formats.read(tmp_path / "pet_uncertainty.nii.gz")
+    assert half.synthetic
+    assert half.volumes[0].array.max() == pytest.approx(1.0, abs=0.1)
+    told = json.loads((tmp_path / "pet_uncertainty.json").read_text())
+    assert told["label"] == "SYNTHETIC PET uncertainty"
+    assert told["unit"] == "SUV"
 
 
 def test_it_is_written_beside_the_result():

@@ -61,6 +61,15 @@ def found(
     }
 
 
+def of_uncertainty(findings: dict[str, Any]) -> dict[str, Any]:
+    """Return what the sidecar of the map of uncertainty says."""
+    return findings | {
+        "label": f"{findings['label']} uncertainty",
+        "description": f"Half the width of the interval in which 90 % of voxels of a SYNTHETIC "
+        f"{findings['to']} lie, by the network {findings['method']}. Not for diagnosis.",
+    }
+
+
 def warnings_of(volume: Volume, card: Card) -> list[str]:
     """Return what a person must mind."""
     takes = f"{card.name} was trained on {card.input.contrast} in {card.input.unit}"

@@ -3,6 +3,7 @@
 - Files alike but for the contrast belong together; a patient is on one side of the split.
 - Whatever the axes, spacing and matrix of the two scans, what is at one place in the patient is
   at one place in the pair; each contrast has the unit range by itself.
+- Folders of two contrasts, of other people, are split each by itself and never paired.
 - Hidden pairing: both sides are drawn apart, from the same slices.
 """
 
@@ -139,3 +140,29 @@ def test_hidden_pairing_is_hidden_and_pairs_are_pairs(two, tmp_path):
     assert air[0] > 5 * air[1]  # a head's outline is the same in both contrasts
     again = Unmatched(tmp_path / "arrays", "train", **settings).batch(0, 8)
     assert torch.equal(again.input, apart.input)
+
+
+def test_two_folders_are_no_pairs(tmp_path):
+    for contrast, shape in (("T1", (60, 64, 40)), ("PET", (40, 70, 52))):
+        for n in range(12):
+            affine = centred((3.0, 3.0, 3.0), shape)
+            save(tmp_path / contrast / f"{contrast}{n}.nii.gz", blobs(shape, affine), affine)
+    recipe = RECIPES["cyclegan-t1-pet"]
+    cases = recipe.find(tmp_path, None)
+    assert {case.split for case in cases} == {"train", "validate"}
+    train, validate = ([{c.path.name, c.target.name} for c in cases if c.split == split]
+                       for split in ("train", "validate"))  # fmt: skip
+    assert not set.union(*train) & set.union(*validate)
+    a, b = recipe.make(cases[0], torch.Generator())
+    assert a.shape == b.shape
+    assert float(b.max()) > 0.5
+    both = RECIPES["pix2pix-t1-pet"]
+    with pytest.raises(UsageError, match="has both T1 and PET"):
+        both.find(tmp_path, None)
+
+
+def test_a_folder_that_is_empty_is_refused(tmp_path):
+    (tmp_path / "T1").mkdir()
+    (tmp_path / "PET").mkdir()
+    with pytest.raises(UsageError, match="in both T1 and PET"):
+        RECIPES["cyclegan-t1-pet"].find(tmp_path, None)

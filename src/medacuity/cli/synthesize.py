@@ -30,6 +30,7 @@ def synthesize(
         output_for,
         synthesize_source,
     )
+    from medacuity.synthesize_findings import of_uncertainty
 
     wish = Settings(
         to=to, origin=origin, weights=model, memory=bytes_of(memory), device=device, strict=strict
@@ -41,9 +42,11 @@ def synthesize(
         formats.check_output(path, found, unit=card.output.unit)
     with bars() as show:
         volumes, spread, findings = synthesize_source(found, wish, report=show)
-        made = {output: volumes} | ({beside(output): spread} if spread else {})
-        for path, each in made.items():
-            formats.write(path, each, like=found, provenance=findings)
+        made = {output: (volumes, findings)}
+        if spread:
+            made[beside(output)] = (spread, of_uncertainty(findings))
+        for path, (each, told) in made.items():
+            formats.write(path, each, like=found, provenance=told)
     for line in [*in_words(findings), *(f"written: {path}" for path in made)]:
         say(line)
     if as_json:

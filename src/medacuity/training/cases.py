@@ -25,6 +25,7 @@ class Case:
         licence: Terms that weights trained on it carry.
         repeat: How many times more often than others it is drawn, to balance rare kinds.
         target: The scan it is to become, where that is another one.
+        apart: The target is somebody else's: nothing is known to belong together.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class Case:
     licence: str = "unknown"
     repeat: int = 1
     target: Path | None = None
+    apart: bool = False
 
 
 def find_cases(data: Path, table: Path | None = None) -> list[Case]:

@@ -6,11 +6,13 @@ file names do: ``p7_T1.nii.gz`` belongs to ``p7_T2.nii.gz``.
 
 import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from medacuity.errors import MalformedInput, StorageError, UsageError
 from medacuity.formats import scans_in
@@ -122,6 +124,60 @@ def _spacing(scan: Volume, spacing: float, dims: int) -> tuple[float | None, ...
 def _unit(scan: Volume, intensity: Rule, dims: int) -> Tensor:
     x = torch.from_numpy(intensity.of(scan.array).to_unit(scan.array))
     return x.movedim(2, 0)[:, None] if dims == 2 else x[None, None]
+
+
+def find_apart(data: Path, contrasts: Contrasts) -> list[Case]:
+    """Return scans of two folders, named after their contrasts, as cases that are no pairs.
+
+    One in ten of either folder is kept to validate, by the hash of its name; the shorter list
+    is gone through again.
+    """
+    sides = [
+        [(path, path.relative_to(folder).as_posix().split("/")[0]) for path in scans_in(folder)]
+        for folder in (data / contrasts.given, data / contrasts.wanted)
+    ]
+    cases = []
+    for split in ("train", "validate"):
+        given, wanted = ([x for x in side if split_by_name(x[1]) == split] for side in sides)
+        for n in range(max(len(given), len(wanted)) if given and wanted else 0):
+            (path, name), (target, _) = given[n % len(given)], wanted[n % len(wanted)]
+            cases.append(Case(path, name.split(".")[0], split, target=target, apart=True))
+    if not any(case.split == "train" for case in cases):
+        raise UsageError(
+            f"{data} needs scans to train on in both {contrasts.given} and {contrasts.wanted}"
+        )
+    return cases
+
+
+def make_apart(
+    case: Case, *, contrasts: Contrasts, intensity: Rule, dims: int
+) -> tuple[Tensor, Tensor]:
+    """Return scans of two patients, each on its own grid, the second cut or padded to fit.
+
+    Shape:
+        As `make_contrasts`; there are as many slices as the first has.
+    """
+    if case.target is None:
+        raise UsageError(f"{case.path} has no scan of the wanted contrast beside it")
+    sides = []
+    for path, rule in ((case.path, intensity), (case.target, contrasts.scale or intensity)):
+        scan = read_scan(path)
+        x = _unit(onto(scan, upright(scan, _spacing(scan, contrasts.spacing, dims))), rule, dims)
+        if dims == 2:
+            x = x[x.flatten(1).mean(1) > LEAST * x.mean()]
+        sides.append(around_the_head(x, x, (1,) * dims)[0])
+    a, b = sides
+    places = torch.linspace(0, len(b) - 1, len(a)).round().long()
+    return a, _of_size(b[places], a.shape[2:])
+
+
+def _of_size(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Cut or pad the middle of images to a size; beyond is air."""
+    pads = []
+    for have, want in zip(x.shape[2:], size, strict=True):
+        before = (want - have) // 2
+        pads.append((before, want - have - before))
+    return pad(x, [n for ends in reversed(pads) for n in ends])
 
 
 def named_in(table: Path | None) -> tuple[str, str]:

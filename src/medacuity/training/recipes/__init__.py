@@ -14,10 +14,10 @@ from medacuity.training.recipes.recipe import (
     Generation,
     Recipe,
     Reconstruction,
-    Translation,
 )
 from medacuity.training.recipes.reconstruction import RECIPES as RECONSTRUCTION
 from medacuity.training.recipes.srgan import RECIPES as SRGAN
+from medacuity.training.recipes.translation import Translation
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe

@@ -19,7 +19,7 @@ from medacuity.training.learners.conditional import Conditional, Term
 from medacuity.training.learners.cycle import Cycle
 from medacuity.training.learners.descent import adam
 from medacuity.training.learners.supervised import Supervised, paired
-from medacuity.training.recipes.recipe import Translation
+from medacuity.training.recipes.translation import Translation
 
 NETWORK = partial(FineUNet, dims=2, width=20, depth=4, fine=16)
 VOLUMES = partial(FineUNet, dims=3, width=12, depth=3, fine=8)

@@ -17,7 +17,7 @@ from medacuity.training.learners.conditional import Conditional, Term
 from medacuity.training.learners.cycle import Cycle
 from medacuity.training.learners.descent import adam
 from medacuity.training.learners.supervised import Supervised, paired
-from medacuity.training.recipes.recipe import Translation
+from medacuity.training.recipes.translation import Translation
 
 SUV = Fixed(0.0, 12.0)
 T1_PET = Contrasts("T1", "PET", spacing=2.0, unit="SUV", scale=SUV)

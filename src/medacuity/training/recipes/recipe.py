@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,17 +12,16 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from medacuity.card import Images, rule_as_json
+from medacuity.card import Images
 from medacuity.intensity import Fixed, Percentile, Rule
 from medacuity.training.cases import Case, find_cases
-from medacuity.training.contrasts import Contrasts, find_contrasts, make_contrasts, named_in
 from medacuity.training.degraded import make_pair, read_scan
 from medacuity.training.labelled import find_labelled, make_labelled
-from medacuity.training.pairs import Labelled, Pairs, Unmatched
+from medacuity.training.pairs import Labelled, Pairs
 from medacuity.training.pictures import find_pictures
 from medacuity.training.projections import ELLIPSES, Scanner, Scans, make_pieces
 from medacuity.training.variety import Draw, untouched
-from medacuity.training.watch import Look, generated, reconstructed, sharper, translated
+from medacuity.training.watch import Look, generated, reconstructed, sharper
 
 
 class Batches(Protocol):
@@ -186,85 +185,6 @@ class Enhancement(Recipe):
             "measured_by": self.measured_by,
             "noise": self.noise,
         }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Translation(Recipe):
-    """From one contrast to another of the same patient."""
-
-    contrasts: Contrasts
-    """What goes in and what comes out."""
-    patch: tuple[int, ...]
-    """Voxels of a training patch, per axis."""
-    matched: bool = True
-    """Whether batches are pairs; else nothing tells which scans belong together."""
-    mirrors: tuple[int, ...] | None = None
-    """Axes of a patch whose two directions are alike; None: all, and the axes too."""
-    back: str = ""
-    """Name of the weights of the way back, for a learner that has them."""
-
-    @property
-    def made(self) -> tuple[str, ...]:
-        """Names of the weights of the way there and, if there is one, of the way back."""
-        return (self.weights, self.back) if self.back else (self.weights,)
-
-    def told(self, table: Path | None) -> "Translation":
-        """Return the recipe for the scans that a table names, where it was not for any."""
-        if self.contrasts.given:
-            return self
-        given, wanted = named_in(table)
-        named = replace(self.contrasts, given=given, wanted=wanted)
-        if "PET" not in wanted.upper():  # without a unit, brightness is the image's own
-            named = replace(named, unit="a.u.", scale=None)
-        return replace(self, contrasts=named)
-
-    def said(self) -> list[str]:
-        """Say that scans are resampled, once, and onto what."""
-        kinds = f"{self.contrasts.given} and {self.contrasts.wanted}"
-        return [
-            f"{kinds} of each patient are resampled once, linearly, onto one grid of "
-            f"{self.contrasts.spacing:g} mm with axes right, front, head; that they lie on each "
-            "other in mm is taken for granted"
-        ]
-
-    def find(self, data: Path, table: Path | None) -> list[Case]:
-        """Return the patients that have both contrasts."""
-        return find_contrasts(data, table, self.contrasts)
-
-    def make(self, case: Case, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return both contrasts on one grid."""
-        return make_contrasts(
-            case, contrasts=self.contrasts, intensity=self.intensity, dims=self.dims
-        )
-
-    def card(self, which: int) -> dict[str, Any]:
-        """Return the contrasts and the grid as well; the second network goes the other way."""
-        sides = [
-            Images(self.contrasts.given),
-            Images(self.contrasts.wanted, self.contrasts.unit),
-        ]
-        given, wanted = reversed(sides) if which else sides
-        scale = None if which else self.contrasts.scale
-        return super().card(which) | {
-            "output_intensity": rule_as_json(scale) if scale else {},
-            "input": given,
-            "output": wanted,
-            "task": f"{given.contrast} to {wanted.contrast}, {self.task}",
-            "spacing": [self.contrasts.spacing] * self.dims,
-            "patch": list(self.patch) if self.dims == 3 else [],
-        }
-
-    def batches(self, folder: Path, split: str, rank: int) -> Pairs:
-        """Return patches; to validate on they are always pairs."""
-        kind = Pairs if self.matched or split != "train" else Unmatched
-        return kind(
-            folder, split, patch=self.patch, scale=self.scale, seed=self.seed,
-            mirrors=self.mirrors, rank=rank,
-        )  # fmt: skip
-
-    def look(self, model: nn.Module, batches: Sequence[Any], device: str, title: str) -> Look:
-        """Compare with the truth."""
-        return translated(model, batches, device, title)
 
 
 @dataclass(frozen=True, kw_only=True)
