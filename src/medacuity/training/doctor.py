@@ -28,7 +28,7 @@ FAR = 10.0  # times the first distance to a target: a critic makes it rise twofo
 HUGE = 100.0  # losses of games are about 1 whatever they are made of
 STEEP = 1000.0  # gradients jump tenfold in healthy games
 CERTAIN = 0.99  # a critic's accuracy: right about all, but for a stray patch
-FAINT = 1e-2  # of the highest level of the generator's gradient; one was at 0.05, and recovered
+FAINT = 1e-2  # of the usual gradient of the generator; one was at 0.05, and recovered
 ALIKE = 0.25  # of what real images differ by; healthy runs stayed above 0.6, a collapse was at 0.16
 CHECKERED = 0.05  # of the contrast of real images: where a grid begins to be seen
 CHECKERED_TOO = 3.0  # times the grid that real images have themselves
@@ -118,7 +118,7 @@ class Doctor:
         if "accuracy" not in logged or gradient.level is None:
             return None
         self.surest = [*self.surest[-49:], logged["accuracy"]]
-        limit = FAINT * gradient.highest
+        limit = FAINT * gradient.typical
         sign = fmean(self.surest) >= CERTAIN and gradient.level < limit
         if self._lasts("beaten", sign) < LASTING:
             return None

@@ -16,7 +16,6 @@ class Trend:
         level: Their median; None while they are few.
         first: The first level there was; None until there is one.
         lowest: The lowest level.
-        highest: The highest.
         spread: Robust standard deviation of the values when the level was lowest.
         usual: Average of the logarithm of the levels over the last thousand steps.
     """
@@ -26,7 +25,6 @@ class Trend:
         self.level: float | None = None
         self.first: float | None = None
         self.lowest = math.inf
-        self.highest = -math.inf
         self.spread = 0.0
         self.usual = 0.0
 
@@ -40,7 +38,6 @@ class Trend:
         if self.first is None:
             self.first, self.usual = level, size
         self.usual += (size - self.usual) / MEMORY
-        self.highest = max(self.highest, level)
         if level < self.lowest:
             self.lowest = level
             self.spread = 1.4826 * median(abs(x - level) for x in self.recent)
