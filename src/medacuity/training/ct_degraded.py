@@ -24,6 +24,7 @@ SMALLEST = 96  # voxels that are left along an axis, at least
 FIELDS = (260.0, 420.0)  # mm across; LoDoPaB-CT has 260
 WINDOWS = ("ramp", "shepp-logan", "cosine", "hamming", "hann")
 AIR = -1000.0
+TOGETHER = 8  # slices that are projected side by side
 
 
 def any_ct_history(rng: torch.Generator, *, strength: float = 0.8) -> Degradation:
@@ -101,7 +102,8 @@ def little_dose(
         project, attenuation = Radon(geometry, grid), Attenuation()
         noise = torch.Generator().manual_seed(seed)
         parts = []
-        for hu in x.split(8):
+        for start in range(0, len(x), TOGETHER):
+            hu = x[start : start + TOGETHER]
             y = project(attenuation.from_hu(hu).clamp(min=0))
             for n in range(len(y)):
                 dose = math.exp(uniform(noise, *map(math.log, photons)))
