@@ -17,7 +17,7 @@ from medacuity.training.recipes.recipe import Reconstruction
 
 SCANNERS = {
     "low-dose": Scanner(views=352, parts=8, photons=(3e3, 3e4)),
-    "sparse": Scanner(views=21, parts=1, photons=(5e3, 1e5)),
+    "sparse": Scanner(views=21, parts=1, photons=(8e3, 1e7)),
 }
 TASKS = {
     "low-dose": "CT from all views at little dose",
