@@ -393,19 +393,22 @@ def paired(figures: Mapping[str, list[Figures]], best: str) -> None:
                   f"persons of a patient share an anatomy)")  # fmt: skip
 
 
-def note(name: str, each: list[Figures], told: dict[str, float], covered: float | None) -> None:
+def note(name: str, each: list[Figures], regions: dict[str, float], covered: float | None) -> None:
     """Write what was measured onto the card of shipped weights."""
     m = Figures(*np.mean(each, 0))
     measured: dict[str, Any] = {
         "by": "benchmarks/pet.py, simulated PET of OASIS patients 1010, 1017, 1036",
         "mae_suv": round(m.mae, 4), "psnr": round(m.psnr, 3), "ssim": round(m.ssim, 4),
-        "regional_suvr_r": round(told["r"], 4),
-        "regional_suvr_r_over_ceiling": round(told["r_of_ceiling"], 4),
+        "regional_suvr_r": round(regions["r"], 4),
+        "regional_suvr_r_over_ceiling": round(regions["r_of_ceiling"], 4),
     }  # fmt: skip
     if covered is not None:
         measured["covered_by_90_percent_interval"] = round(covered, 4)
     path = find_weights(name)
-    save_weights(path, load_weights(name).model, replace(read_card(path), measured=measured))
+    card = read_card(path)
+    told = "" if "simulated" in card.data else "; their PET is simulated (benchmarks/pet_pairs.py)"
+    card = replace(card, measured=measured, data=card.data + told)
+    save_weights(path, load_weights(name).model, card)
 
 
 def save(path: Path, figure: Figure) -> None:
