@@ -13,6 +13,7 @@ from medacuity.physics.phantoms import Ellipse, Phantom
 from medacuity.physics.radon import Radon
 from medacuity.reconstruct import METHODS, Settings, reconstruct, room_for
 from medacuity.reconstruct_findings import in_words
+from medacuity.reconstruct_learned import FAMILIES
 from medacuity.sinograms import Sinogram
 
 GRID = Grid((40, 40), (4.0, 4.0))
@@ -40,7 +41,8 @@ def test_water_has_no_hounsfield_units(method):
     assert volume.unit == findings["unit"] == "HU"
     assert volume.shape == (40, 40, 2)
     assert volume.array.dtype == np.float32
-    assert abs(volume.array[inside()].mean()) < 3
+    # Networks learned on pixels of 0.7 mm; what must hold for them is the 5 HU of their task.
+    assert abs(volume.array[inside()].mean()) < (5 if method in FAMILIES else 3)
     assert volume.array[~inside(70)].mean() < -950
     assert max(findings["batches"][0]["residual"]) < 0.03
 
