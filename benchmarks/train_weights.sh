@@ -44,6 +44,17 @@ cp runs/cyclegan-t1-t2/cyclegan-t2-t1.safetensors src/medacuity/weights/
 for name in unet-t1-pet pix2pix-t1-pet; do
     run "$name" "$name" --data runs/pet-pairs/pairs.csv "$@"
 done
+# CT: what enhances it starts from the MRI networks, primal-dual from FBPConvNet.
+tables=src/medacuity/training/recipes
+for name in ct-2d-x2 ct-low-dose; do
+    run "$name" "$name" --data "$data" --cases "$tables/ct_cases.csv" "$@"
+done
+for name in ct-slices-x2 ct-slices-x3 ct-slices-x4; do
+    run "$name" "$name" --data "$data" --cases "$tables/ct_volume_cases.csv" "$@"
+done
+for name in fbpconvnet-low-dose primal-dual-low-dose fbpconvnet-sparse primal-dual-sparse; do
+    run "$name" "$name" --data "$data" --cases "$tables/reconstruction_cases.csv" "$@"
+done
 for name in gan-pneumonia cgan-pneumonia; do
     run "$name" "$name" --data "$data/travel/labelled" "$@"
 done
