@@ -140,12 +140,12 @@ class Fitted:
         full, least = x[places[int(np.argmax(means))]], THIN * float(np.mean(means))
         for done, place in enumerate(places, start=1):
             part = weight * self._shown(x[place], full, least)
-            if sums is None:
+            if sums is None:  # only now is it known how many channels there are
                 sums = part.new_zeros(*part.shape[:2], *x.shape[2:])
             sums[place] += part
             total[place] += weight
             self.report(done, len(places))
-        return sums / total
+        return torch.as_tensor(sums) / total
 
 
 def _starts(size: int, window: int) -> list[int]:

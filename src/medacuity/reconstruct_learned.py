@@ -2,6 +2,7 @@
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -71,7 +72,7 @@ def image_of(y: Tensor, sure: Tensor, operator: Radon, *, water: float, trained:
     scan, grid = operator.geometry, operator.grid
     count = max(1, math.floor(PART_APART / _apart(scan, grid)))
     parts = interleaved(scan, grid, count)
-    model = trained.model.to(y.device)
+    model: Any = trained.model.to(y.device)  # of one of the classes in RECONSTRUCTORS
     (whole,) = interleaved(scan, grid, 1)
 
     def image(y: Tensor, sure: Tensor) -> Tensor:
@@ -79,7 +80,7 @@ def image_of(y: Tensor, sure: Tensor, operator: Radon, *, water: float, trained:
         if trained.card.network == "PrimalDual":
             x = model(start, whole.told(y, sure), parts)
             return torch.as_tensor(x + coarse(start - x))
-        fits = pad_to_multiple(start, int(model.multiple))  # type: ignore[arg-type]
+        fits = pad_to_multiple(start, int(model.multiple))
         x = model.steady(fits)[:, :, : grid.shape[0], : grid.shape[1]]
         return torch.as_tensor(x + coarse(start - x))
 

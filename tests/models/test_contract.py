@@ -79,8 +79,15 @@ scales = pytest.mark.parametrize("scale", SCALES, ids=str)
 
 
 def test_every_model_is_here():
-    tables = {"NETWORKS", "INTERPOLATIONS", "TRANSLATORS", "GENERATORS", "CRITICS", "FEATURES",
-              "RECONSTRUCTORS"}
+    tables = {
+        "NETWORKS",
+        "INTERPOLATIONS",
+        "TRANSLATORS",
+        "GENERATORS",
+        "CRITICS",
+        "FEATURES",
+        "RECONSTRUCTORS",
+    }
     # The others are in test_generators.py, test_critics.py and test_feature_net.py.
     others = [
         *models.TRANSLATORS, *models.GENERATORS, *models.CRITICS, *models.FEATURES,
