@@ -22,7 +22,7 @@ table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tab
 caption { text-align: left; font-weight: 600; font-size: 1rem; padding-bottom: .35rem; }
 th, td { padding: .28rem .7rem; text-align: right; border-bottom: 1px solid #ddd;
   white-space: nowrap; }
-td.words { white-space: normal; min-width: 12rem; text-align: left; }
+td.words, th.words { white-space: normal; min-width: 12rem; text-align: left; }
 thead th { border-bottom: 2px solid #888; vertical-align: bottom; white-space: normal; }
 th:first-child { text-align: left; font-weight: 600; }
 tbody th:first-child { font-weight: 500; white-space: normal; min-width: 7rem; max-width: 20rem;
@@ -74,7 +74,7 @@ def _picture(picture: Picture, drawn: bytes) -> str:
 
 
 def _table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.head)
+    head = "".join(f'<th scope="col"{_kind(name)}>{escape(name)}</th>' for name in table.head)
     rows = "\n".join(f"<tr>{_cells(table, row)}</tr>" for row in table.rows)
     note = f'<p class="note">{escape(table.note)}</p>' if table.note else ""
     caption = escape(table.caption)
@@ -89,6 +89,10 @@ def _cells(table: Table, row: Sequence[str]) -> str:
     first, *others = row
     cells = [f'<th scope="row">{escape(first)}</th>']
     for name, text in zip(table.head[1:], others, strict=True):
-        kind = ' class="words"' if name in WORDY else ""
-        cells.append(f"<td{kind}>{escape(text)}</td>")
+        cells.append(f"<td{_kind(name)}>{escape(text)}</td>")
     return "".join(cells)
+
+
+def _kind(name: str) -> str:
+    """Return what marks a column of words rather than numbers."""
+    return ' class="words"' if name in WORDY else ""
