@@ -61,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "generate": {"checkpoint", "formats"},
     "features": {"checkpoint", "metrics", "models"},
     "training": {"formats", "physics", "models", "losses", "metrics", "checkpoint", "features"},
-    "selftest": {"checkpoint"},
+    "selftest": {"checkpoint", "physics", "reconstruct"},
     "evaluate": {"metrics", "enhance", "degrade", "formats", "checkpoint", "features"},
     "demo": {"metrics", "enhance", "degrade", "evaluate"},
     "utility": {"metrics", "training", "checkpoint"},

@@ -19,7 +19,7 @@ HERE = Path("hostile.safetensors")
 
 def test_every_network_knows_what_it_is_for():
     assert {purpose_of(name) for table in TABLES.values() for name in table} == {
-        "enhance", "synthesize", "generate", "compare",
+        "enhance", "synthesize", "generate", "reconstruct", "compare",
     }  # fmt: skip
     assert not any(set(a) & set(b) for a, b in combinations(TABLES.values(), 2))
     assert purpose_of("PatchGAN") == purpose_of("Nonesuch") == ""

@@ -12,6 +12,10 @@ import torch
 from medacuity import __version__
 from medacuity.checkpoint import Trained, in_short, load_weights, read_card, shipped
 from medacuity.errors import MedacuityError
+from medacuity.physics.geometry import Grid, parallel
+from medacuity.physics.phantoms import Ellipse, Phantom
+from medacuity.physics.radon import Radon
+from medacuity.reconstruct_learned import image_of
 from medacuity.resize import cubic, resize
 
 LIBRARIES = ("torch", "numpy", "scipy", "nibabel", "pydicom", "python-gdcm", "safetensors")
@@ -55,7 +59,10 @@ def _weights(path: Path) -> Check:
         every = [load_weights(path, scale=scale) for scale in card.served] or [load_weights(path)]
     except MedacuityError as error:
         return Check(name, False, error.reason)
-    passed, says = _ball(every) if card.purpose == "enhance" else _runs(every[0])
+    if card.purpose == "enhance":
+        passed, says = _ball(every)
+    else:
+        passed, says = _disc(every[0]) if card.purpose == "reconstruct" else _runs(every[0])
     return Check(name, passed, f"{says}, {card.licence}")
 
 
@@ -64,6 +71,16 @@ def _ball(every: Sequence[Trained]) -> tuple[bool, str]:
     off = max(map(_off, every))
     at = " ".join(map(in_short, every[0].card.served))
     return off < 0.1, f"{at}: {off:.3f} off a smooth ball"
+
+
+def _disc(trained: Trained) -> tuple[bool, str]:
+    """Reconstruct a disc of water: it must stay water to a twentieth."""
+    scan, grid = parallel(120, bins=91, pitch=1.0), Grid((64, 64), (1.0, 1.0))
+    y = Phantom([Ellipse(0.02, (25.0, 25.0))]).sinogram(scan).float()[None, None]
+    sure = torch.full_like(y, 1e4)
+    x = image_of(y, sure, Radon(scan, grid), water=0.02, trained=trained)
+    off = abs(float(x[..., 24:40, 24:40].mean()) / 0.02 - 1)
+    return off < 0.05 and bool(x.isfinite().all()), f"a disc of water is {off:.3f} off"
 
 
 def _runs(trained: Trained) -> tuple[bool, str]:

@@ -204,7 +204,7 @@ def test_some_nan_in_the_data_is_left_to_the_learner(tmp_path):
 
 def test_a_critic_that_has_won_is_slowed(tmp_path, monkeypatch):
     # A critic of 300 steps is not as sure as one of thousands: its gradient falls to a tenth.
-    monkeypatch.setattr(doctor, "FAINT", 0.2)
+    monkeypatch.setattr(doctor, "FAINT", 0.8)
     sides = {"generator": Fault(0.1, 160, at=100), "critic": Fault(100, 160, at=100)}
     folder = begin(tmp_path / "run", blob_recipe(**sides, game=MINIMAX, steps=320))
     with pytest.warns(UserWarning, match="the critic is always right"):

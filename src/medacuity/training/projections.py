@@ -29,7 +29,7 @@ from medacuity.training.degraded import read_scan
 from medacuity.training.pairs import Pairs
 from medacuity.volume import Volume
 
-ELLIPSES = Case(Path("ellipses"), "ellipses", "train", "none")
+ELLIPSES = Case(Path("ellipses"), "ellipses", "train", "CC0")
 """Not a file: random ellipses, made where they are needed."""
 
 PIECES = 48  # of a case, in each variant
