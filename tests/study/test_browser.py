@@ -9,7 +9,7 @@
 """
 
 import pytest
-from browsing import DESKTOP, Desk, Site, chromium, contrasts, study_site  # noqa: F401
+from browsing import DESKTOP, Desk, Site, contrasts, study_site
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def site(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture
-def desk(chromium, site: Site):  # noqa: F811
+def desk(chromium, site: Site):
     context = chromium.new_context(**DESKTOP)
     yield Desk(context, site)
     context.close()

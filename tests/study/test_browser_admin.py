@@ -9,12 +9,12 @@
 from pathlib import Path
 
 import pytest
-from browsing import DESKTOP, Desk, chromium, study_site  # noqa: F401
+from browsing import DESKTOP, Desk, study_site
 
 pytestmark = pytest.mark.slow
 
 
-def test_progress_and_links(chromium, tmp_path: Path):  # noqa: F811
+def test_progress_and_links(chromium, tmp_path: Path):
     with study_site(tmp_path, cases=3) as site:
         office = chromium.new_context(**DESKTOP)
         admin = Desk(office, site)

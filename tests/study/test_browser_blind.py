@@ -10,7 +10,7 @@ import statistics
 from pathlib import Path
 
 import pytest
-from browsing import DESKTOP, Desk, chromium, study_site  # noqa: F401
+from browsing import DESKTOP, Desk, study_site
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ WATCH = """() => {
 }"""
 
 
-def test_nothing_on_the_wire_tells_the_method(chromium, tmp_path: Path):  # noqa: F811
+def test_nothing_on_the_wire_tells_the_method(chromium, tmp_path: Path):
     with study_site(tmp_path, cases=2, methods=3, checks=1, training=1, shape=READABLE) as site:
         context = chromium.new_context(**DESKTOP)
         desk = Desk(context, site)
@@ -59,7 +59,7 @@ def test_nothing_on_the_wire_tells_the_method(chromium, tmp_path: Path):  # noqa
         context.close()
 
 
-def test_the_clock_tells_nothing(chromium, tmp_path: Path):  # noqa: F811
+def test_the_clock_tells_nothing(chromium, tmp_path: Path):
     with study_site(tmp_path, cases=10, methods=2, shape=(24, 24, 2)) as site:
         context = chromium.new_context(**DESKTOP)
         desk = Desk(context, site)

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import pytest
-from browsing import CHROMIUM, DESKTOP, SWITCHES, Desk, Site, chromium, study_site  # noqa: F401
+from browsing import CHROMIUM, DESKTOP, SWITCHES, Desk, Site, study_site
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ def site(tmp_path: Path):
 
 
 @pytest.fixture
-def desk(chromium, site: Site):  # noqa: F811
+def desk(chromium, site: Site):
     context = chromium.new_context(**DESKTOP)
     yield Desk(context, site)
     context.close()
@@ -131,7 +131,7 @@ def test_lost_replies_and_requests_that_arrive_twice(desk: Desk, site: Site):
     assert len(site.events()) == 20
 
 
-def test_two_tabs_and_two_devices(chromium, desk: Desk, site: Site):  # noqa: F811
+def test_two_tabs_and_two_devices(chromium, desk: Desk, site: Site):
     desk.enter(site.links[0])
     desk.trial(0)
     desk.answer("1")
@@ -193,7 +193,7 @@ class MortalBrowser:
             self.desk.context.close()
 
 
-def test_everything_dies_at_random(chromium, tmp_path: Path, site: Site):  # noqa: F811
+def test_everything_dies_at_random(chromium, tmp_path: Path, site: Site):
     """Answers are compared with what was pressed, trial by trial, however often one is redone."""
     rng = random.Random(7)
     browser = MortalBrowser(chromium.browser_type, tmp_path / "profile", site)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browsing import DESKTOP, TABLET, Desk, Site, chromium, contrasts, study_site  # noqa: F401
+from browsing import DESKTOP, TABLET, Desk, Site, contrasts, study_site
 
 from medacuity.study.design import Layout, Viewer
 
@@ -106,7 +106,7 @@ def swap(desk: Desk, hand: Hand) -> None:
 
 
 @pytest.mark.parametrize("hand", [by_mouse, by_touch, by_keyboard], ids=lambda hand: hand.__name__)
-def test_a_whole_study(chromium, site: tuple[str, Site], hand: Hand):  # noqa: F811
+def test_a_whole_study(chromium, site: tuple[str, Site], hand: Hand):
     scale, served = site
     context = chromium.new_context(**(TABLET if hand is by_touch else DESKTOP))
     desk = Desk(context, served)
@@ -152,7 +152,7 @@ def seen(desk: Desk) -> tuple[str, str]:
     )
 
 
-def test_looking_by_keyboard_and_mouse(chromium, pairs: Site):  # noqa: F811
+def test_looking_by_keyboard_and_mouse(chromium, pairs: Site):
     context = chromium.new_context(**DESKTOP)
     desk = Desk(context, pairs)
     desk.enter(pairs.links[0])
@@ -206,7 +206,7 @@ def test_looking_by_keyboard_and_mouse(chromium, pairs: Site):  # noqa: F811
     context.close()
 
 
-def test_looking_with_fingers(chromium, pairs: Site):  # noqa: F811
+def test_looking_with_fingers(chromium, pairs: Site):
     context = chromium.new_context(**TABLET)
     desk = Desk(context, pairs)
     desk.enter(pairs.links[0])

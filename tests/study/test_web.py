@@ -19,6 +19,7 @@ import pytest
 from making import Visitor, invitations, make_study
 from sqlalchemy import select
 
+from medacuity.study import rating_api
 from medacuity.study.database import opened
 from medacuity.study.schema import event, rating
 from medacuity.study.web import create_app
@@ -62,7 +63,8 @@ def test_an_unknown_invitation_is_refused(folder):
         assert visitor.get("/rate").headers["location"] == "/join"
 
 
-def test_trials_are_given_out_a_little_ahead(rater):
+def test_trials_are_given_out_a_little_ahead(rater, monkeypatch):
+    monkeypatch.setattr(rating_api, "AHEAD", 8)  # the study of this test is a short one
     given = rater.get("/api/trials?from=0&count=8").json()["trials"]
     assert [trial["position"] for trial in given] == list(range(8))
     assert given[0]["training"]

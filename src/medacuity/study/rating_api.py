@@ -30,8 +30,9 @@ from medacuity.study.scales import Item, Panels, items_json
 from medacuity.study.service import Course, Shown
 from medacuity.study.sessions import Session, end_session, enter, session_of
 
-AHEAD = 8
-"""Trials that a page may know before they are due: enough for a minute without a network."""
+AHEAD = 24
+"""Trials that a page may know before they are due, as many as it asks for: a minute without a
+network, for a rater who answers every three seconds."""
 
 CHUNK = 2**20
 NAMES = {
