@@ -7,7 +7,8 @@ method gets all 549 views (three arcs), then contiguous degrees of them. What it
 by Otsu's threshold and scored as in the challenge, by Matthews' correlation with the truth; and
 its image is compared with TV's from all views: mean squared error (1/m squared) and SSIM over
 that image's range. TV has its usual strength, and fewer steps than usual to save time; neither was
-chosen on tb, nor is it what phantom ta would pick at every angle (`--tune` prints that). ``--methods`` takes whatever ``medacuity reconstruct --method`` does.
+chosen on tb, nor is it what phantom ta would pick at every angle (`--tune` prints that).
+``--methods`` takes whatever ``medacuity reconstruct --method`` does.
 """
 
 import argparse
