@@ -21,6 +21,7 @@ from medacuity.cli.reconstruct import reconstruct
 from medacuity.cli.study import app as study
 from medacuity.cli.synthesize import synthesize
 from medacuity.cli.train import resume, train
+from medacuity.cli.utility import app as utility
 from medacuity.errors import MedacuityError
 
 FAULT, INTERRUPT = 70, 130
@@ -50,6 +51,7 @@ for command in (
     app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(study, name="study")
+app.add_typer(utility, name="utility")
 
 
 def _show_version(wanted: bool) -> None:

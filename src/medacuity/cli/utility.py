@@ -1,0 +1,10 @@
+"""``medacuity utility``: does generated data make a better model? One command for each task."""
+
+import typer
+
+app = typer.Typer(help="Does generated data make a better model?", no_args_is_help=True)
+
+
+@app.callback()
+def tasks() -> None:
+    """Does generated data make a better model?"""

@@ -1,0 +1,1 @@
+"""Does generated data make a better model? Arms, amounts and seeds, compared in pairs."""
