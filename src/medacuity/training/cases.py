@@ -54,14 +54,24 @@ def find_cases(data: Path, table: Path | None = None) -> list[Case]:
     return cases
 
 
-def _from_table(data: Path, table: Path) -> list[Case]:
+def read_rows(table: Path) -> list[dict[str, str]]:
+    """Return the rows of a table by the names of its columns; a cell that is missing is empty.
+
+    Raises:
+        StorageError: It cannot be read.
+        MalformedInput: It is not a CSV table in UTF-8.
+    """
     try:
         with table.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+            return list(csv.DictReader(file, restval=""))
     except OSError as error:
         raise StorageError(f"cannot read: {error.strerror or error}", path=table) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise MalformedInput("not a CSV table in UTF-8", path=table) from error
+
+
+def _from_table(data: Path, table: Path) -> list[Case]:
+    rows = read_rows(table)
     missing = [c for c in COLUMNS if rows and c not in rows[0]]
     if missing:
         raise UsageError(f"{table} needs the columns {', '.join(COLUMNS)}; missing: {missing}")
@@ -72,8 +82,8 @@ def _from_table(data: Path, table: Path) -> list[Case]:
     return cases
 
 
-def _from_row(data: Path, row: dict[str, str | None], place: str) -> Case:
-    path, patient, split, licence = (row[column] or "" for column in COLUMNS)
+def _from_row(data: Path, row: dict[str, str], place: str) -> Case:
+    path, patient, split, licence = (row[column] for column in COLUMNS)
     repeat = row.get("repeat") or "1"
     if not path or not patient:
         raise UsageError(f"{place}: path and patient must be filled in")

@@ -4,7 +4,6 @@ A table names them (columns patient, split, licence, and one per contrast, such 
 file names do: ``p7_T1.nii.gz`` belongs to ``p7_T2.nii.gz``.
 """
 
-import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from medacuity.errors import MalformedInput, StorageError, UsageError
+from medacuity.errors import StorageError, UsageError
 from medacuity.formats import scans_in
 from medacuity.intensity import Fixed, Rule
 from medacuity.regrid import onto, upright
-from medacuity.training.cases import SPLITS, Case, check_split, split_by_name
+from medacuity.training.cases import SPLITS, Case, check_split, read_rows, split_by_name
 from medacuity.training.degraded import THICK, around_the_head, read_scan
 from medacuity.volume import Volume
 
@@ -188,7 +187,7 @@ def named_in(table: Path | None) -> tuple[str, str]:
     """
     if table is None:
         raise UsageError("pairs of your own are listed in a table: --data pairs.csv")
-    rows = _rows(table)
+    rows = read_rows(table)
     columns = [name for name in (rows[0] if rows else {}) if name not in ABOUT]
     if len(columns) != 2:
         raise UsageError(
@@ -198,18 +197,8 @@ def named_in(table: Path | None) -> tuple[str, str]:
     return columns[0], columns[1]
 
 
-def _rows(table: Path) -> list[dict[str, str]]:
-    try:
-        with table.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-    except OSError as error:
-        raise StorageError(f"cannot read: {error.strerror or error}", path=table) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise MalformedInput("not a CSV table in UTF-8", path=table) from error
-
-
 def _listed(data: Path, table: Path, contrasts: Contrasts) -> list[Case]:
-    rows = _rows(table)
+    rows = read_rows(table)
     needed = ("patient", contrasts.given, contrasts.wanted)
     missing = [column for column in needed if rows and column not in rows[0]]
     if missing:
