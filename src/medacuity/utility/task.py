@@ -58,6 +58,11 @@ class Task(Protocol):
     def settings(self) -> Mapping[str, object]:
         """Return all that decides a score besides amount, arm and seed, as JSON has it."""
 
+    @property
+    def held_out(self) -> Tensor:
+        """Return real images that nothing learns from ``(M, 1, *S)``: how near they lie to those
+        trained on is what generated ones are compared with. A few hundred will do."""
+
     def described(self, amount: float) -> str:
         """Return an amount in words: ``"10 % of the images"``, ``"2 subjects"``."""
 
