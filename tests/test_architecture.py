@@ -64,7 +64,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "selftest": {"checkpoint", "physics", "reconstruct"},
     "evaluate": {"metrics", "enhance", "degrade", "formats", "checkpoint", "features"},
     "demo": {"metrics", "enhance", "degrade", "evaluate"},
-    "utility": {"metrics", "training", "checkpoint"},
+    "utility": {
+        "metrics", "training", "checkpoint", "formats", "physics", "models", "losses",
+    },
     "study": {"formats", "metrics.opinion", "degrade", "demo", "enhance"},
     "node": {"formats", "enhance"},
     "batch": {"formats", "enhance"},

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy, one_hot
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """``loss(prediction, target)`` -> a scalar to minimise."""
@@ -75,3 +76,29 @@ def median_and_spread(prediction: Tensor, target: Tensor, *, weight: float = 0.0
     spread = spread.clamp(-9, 2)
     likely = error.detach() * torch.exp(-spread) + spread
     return error.mean() + weight * likely.mean()
+
+
+def cross_entropy_and_dice(prediction: Tensor, target: Tensor, *, weight: float = 0.5) -> Tensor:
+    """Cross entropy of labels, and one minus their soft Dice, which small classes count in as much.
+
+    The soft Dice of a class takes probabilities for voxels, over the whole batch; class 0, what
+    lies outside, is left out of it.
+
+    Args:
+        prediction: Logits ``(B, K, *S)``.
+        target: Labels ``(B, 1, *S)``, whole numbers from 0 to K - 1.
+        weight: Of the Dice's part; the rest is cross entropy's.
+
+    Example:
+        >>> target = torch.tensor([[[[0, 1]]]])
+        >>> sure = 20 * torch.tensor([[[[1.0, 0.0]], [[0.0, 1.0]]]])
+        >>> float(cross_entropy_and_dice(sure, target)) < 1e-6
+        True
+    """
+    labels = target[:, 0].long()
+    share = prediction.softmax(1)
+    truth = one_hot(labels, prediction.shape[1]).movedim(-1, 1).to(share.dtype)
+    axes = (0, *range(2, prediction.ndim))
+    both, either = (share * truth).sum(axes)[1:], (share + truth).sum(axes)[1:]
+    overlap = (2 * both + 1e-3) / (either + 1e-3)
+    return (1 - weight) * cross_entropy(prediction, labels) + weight * (1 - overlap.mean())

@@ -1,0 +1,180 @@
+"""Scans with their labels, listed in a table, on one grid: what segmentation learns from."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from medacuity import formats
+from medacuity.errors import MalformedInput, StorageError, UsageError
+from medacuity.foreground import MARGIN, TISSUE, foreground
+from medacuity.intensity import Percentile
+from medacuity.regrid import onto, upright
+from medacuity.training.cases import Case as Listed
+from medacuity.training.cases import check_split, read_rows
+from medacuity.training.degraded import THICK, read_scan
+from medacuity.volume import Volume
+
+COLUMNS = ("path", "labels", "patient", "split")
+SIDES = ("train", "test")
+MOST = 64  # labels: more are regions of an atlas, and not a task for a small network
+LARGEST = 512  # pixels along an axis of a slice
+BETWEEN = 3.0  # mm from slice to slice: nearer ones look alike
+
+Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: a scan, its labels, whose they are, and what they are for."""
+
+    scan: Path
+    labels: Path
+    patient: str
+    split: str
+    licence: str = "unknown"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Axial slices of a person, rows towards the right, columns towards the front.
+
+    Shape:
+        ``images`` ``(N, 1, H, W)``, the unit range; ``answers`` ``(N, H, W)``, whole numbers.
+    """
+
+    patient: str
+    images: Tensor
+    answers: Tensor
+
+
+def read_table(table: Path) -> list[Row]:
+    """Return the scans that a table lists; paths are below its folder.
+
+    Raises:
+        UsageError: A column is missing or a cell empty, a split is neither train nor test, or a
+            patient is on both sides.
+        StorageError: The table or a file is not there.
+        MalformedInput: It is not a CSV table in UTF-8.
+    """
+    found = read_rows(table)
+    missing = [column for column in COLUMNS if not found or column not in found[0]]
+    if missing:
+        raise UsageError(
+            f"{table} needs the columns {', '.join(COLUMNS)} and a line for each scan; missing: "
+            f"{', '.join(missing)}"
+        )
+    rows = [_row(table, cells, f"{table.name}, line {n}") for n, cells in enumerate(found, start=2)]
+    check_split([Listed(row.scan, row.patient, row.split) for row in rows])
+    for side in SIDES:
+        if not any(row.split == side for row in rows):
+            raise UsageError(f"{table} needs scans whose split is {side}")
+    return rows
+
+
+def read_subjects(
+    rows: Sequence[Row], *, spacing: float, report: Report = lambda what, done, of: None
+) -> dict[str, list[Subject]]:
+    """Return the subjects of each split, all on slices of one size.
+
+    Scan and labels are resampled once, onto a grid of ``spacing`` with axes right, front, head;
+    across thick slices the scan's own distance is kept. Of several slices within 3 mm one is taken.
+
+    Args:
+        rows: From `read_table`.
+        spacing: mm between voxels.
+        report: Told the scans read and to be read.
+
+    Raises:
+        MalformedInput: A label map holds something else than labels.
+        UsageError: There are too many labels, or the slices are too large.
+    """
+    parts = []
+    for done, row in enumerate(rows, start=1):
+        parts.append(_around(*_sliced(row, spacing)))
+        report("reading", done, len(rows))
+    size = [max(part[0].shape[axis] for part in parts) for axis in (1, 2)]
+    size = [n + -n % 16 for n in size]
+    if max(size) > LARGEST:
+        raise UsageError(f"slices would have {size[0]} x {size[1]} pixels; name a larger --spacing")
+    found: dict[str, list[Subject]] = {side: [] for side in SIDES}
+    for row, (image, labels) in zip(rows, parts, strict=True):
+        images, answers = (torch.from_numpy(_centred(array, size)) for array in (image, labels))
+        found[row.split].append(Subject(row.patient, images[:, None], answers))
+    return found
+
+
+def _row(table: Path, cells: dict[str, str], place: str) -> Row:
+    scan, labels, patient, split = (cells[column].strip() for column in COLUMNS)
+    if not (scan and labels and patient):
+        raise UsageError(f"{place}: path, labels and patient must be filled in")
+    if split not in SIDES:
+        raise UsageError(f"{place}: split must be {' or '.join(SIDES)}, got {split!r}")
+    paths = [table.parent / name for name in (scan, labels)]
+    for path in paths:
+        if not path.exists():
+            raise StorageError(f"named in {place} but not there", path=path)
+    return Row(paths[0], paths[1], patient, split, cells.get("licence") or "unknown")
+
+
+def _sliced(row: Row, spacing: float) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return image and labels as slices ``(N, H, W)``, some millimetres apart."""
+    scan = read_scan(row.scan)
+    thick = max(scan.spacing) > THICK * min(scan.spacing)
+    grid = upright(scan, (spacing, spacing, None if thick else spacing))
+    volume = onto(scan, grid)
+    image = Percentile().of(scan.array).to_unit(volume.array)
+    labels = labels_onto(_labels(row.labels), grid)
+    step = max(1, round(BETWEEN / grid.spacing[2]))
+    return image.transpose(2, 0, 1)[::step], labels.transpose(2, 0, 1)[::step]
+
+
+def _labels(path: Path) -> Volume:
+    """Return a label map; refuse anything else."""
+    volume = formats.read(path).volumes[0]
+    values = np.unique(volume.array)
+    if not (np.isfinite(values).all() and (values == values.round()).all() and values[0] >= 0):
+        raise MalformedInput("a label map holds whole numbers from 0", path=path)
+    if values[-1] == 0:
+        raise MalformedInput("the label map is empty: all 0", path=path)
+    if values[-1] >= MOST:
+        raise UsageError(f"labels must be from 0 to {MOST - 1}, got {values[-1]:g}; merge them",
+                         path=path)  # fmt: skip
+    return volume
+
+
+def labels_onto(labels: Volume, grid: Volume) -> NDArray[np.int64]:
+    """Return labels at the voxels of a grid: the one of which there is most around.
+
+    Example:
+        >>> fine = Volume(np.array([0, 0, 5, 5, 5, 0.0]).reshape(6, 1, 1), np.eye(4))
+        >>> labels_onto(fine, fine.resampled(np.zeros((3, 1, 1))))[:, 0, 0]
+        array([0, 5, 5])
+    """
+    best = np.zeros(grid.shape, np.int64)
+    most = np.full(grid.shape, -np.inf, np.float32)
+    for label in np.unique(labels.array)[::-1]:  # where two are equal, the higher one
+        share = onto(labels.with_array((labels.array == label).astype(np.float32)), grid).array
+        better = share > most + 1e-6
+        best[better], most[better] = int(label), share[better]
+    return best
+
+
+def _around(
+    image: NDArray[np.float32], labels: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Leave out the air around."""
+    box = foreground(image, above=TISSUE, margin=(0, MARGIN, MARGIN))
+    return image[box], labels[box]
+
+
+def _centred(array: NDArray[np.generic], size: Sequence[int]) -> NDArray[np.generic]:
+    """Put slices in the middle of larger ones; beyond is air."""
+    pads = [(0, 0)]
+    for have, want in zip(array.shape[1:], size, strict=True):
+        pads.append(((want - have) // 2, want - have - (want - have) // 2))
+    return np.pad(array, pads)
