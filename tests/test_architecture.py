@@ -80,7 +80,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 INSIDE_TRAINING = [
     {"cases", "variety", "snapshots", "damages"},
     {"pictures", "degraded", "labelled", "phi", "ct_degraded"},
-    {"contrasts", "pet_pairs"},
+    {"contrasts", "pet_pairs", "masks"},
     {"learners"},
     {"pairs"},
     {"lessons", "projections"},

@@ -34,6 +34,23 @@ def onto(volume: Volume, grid: Volume) -> Volume:
     return Volume(array, grid.affine, volume.unit)
 
 
+def labels_onto(labels: Volume, grid: Volume) -> NDArray[np.int64]:
+    """Return labels at the voxels of a grid: the one of which there is most around.
+
+    Example:
+        >>> fine = Volume(np.array([0, 0, 5, 5, 5, 0.0]).reshape(6, 1, 1), np.eye(4))
+        >>> labels_onto(fine, fine.resampled(np.zeros((3, 1, 1))))[:, 0, 0]
+        array([0, 5, 5])
+    """
+    best = np.zeros(grid.shape, np.int64)
+    most = np.full(grid.shape, -np.inf, np.float32)
+    for label in np.unique(labels.array)[::-1]:  # where two are equal, the higher one
+        share = onto(labels.with_array((labels.array == label).astype(np.float32)), grid).array
+        better = share > most + 1e-6
+        best[better], most[better] = int(label), share[better]
+    return best
+
+
 def upright(volume: Volume, spacing: tuple[float | None, ...]) -> Volume:
     """Return an empty grid over the same field of view, with axes right, front, head.
 

@@ -87,6 +87,8 @@ def chosen(settings: Settings) -> Card:
     fit = [card for card in cards if _same(settings.to, card.output.contrast)]
     if settings.origin is not None:
         fit = [card for card in fit if _same(settings.origin, card.input.contrast)]
+    else:  # a scan is not taken for a label map unless that is said
+        fit = [card for card in fit if not card.classes]
     if not fit:
         asked = f"{settings.origin or 'a scan'} to {settings.to or 'nothing (--to is missing)'}"
         known = ", ".join(dict.fromkeys(card.offer for card in cards)) or "none"

@@ -4,13 +4,13 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
 from medacuity.models import FineUNet, PatchGAN
 from medacuity.nd import channels_last
 from medacuity.training.fit import fit
 from medacuity.training.learners.conditional import Conditional
 from medacuity.training.learners.supervised import Batch, made_for_half
+from medacuity.training.masks import channel_each
 from medacuity.utility.segment_data import CHUNK, Drawn, moved
 from medacuity.utility.task import MADE_UP, Examples
 
@@ -52,7 +52,7 @@ def learnt(real: Examples, *, classes: int, seed: int, steps: int = STEPS) -> nn
 
         def batches(step: int) -> Batch:
             x, labels = data.batch(step)
-            return Batch(shown(labels, classes), x)
+            return Batch(channel_each(labels, classes), x)
 
         fit(learner, batches, steps=steps, report=lambda step, logged: None)
     return model.eval()
@@ -62,10 +62,5 @@ def learnt(real: Examples, *, classes: int, seed: int, steps: int = STEPS) -> nn
 def made(model: nn.Module, labels: Tensor, *, classes: int) -> Tensor:
     """Return the images that a network makes of label maps, at least 0."""
     with torch.autocast(labels.device.type, torch.bfloat16, enabled=made_for_half(model)):
-        images: Tensor = model(shown(labels, classes)).float()
+        images: Tensor = model(channel_each(labels, classes)).float()
     return images.clamp(min=0)
-
-
-def shown(labels: Tensor, classes: int) -> Tensor:
-    """Return a channel for each label: ``(B, 1, *S)`` -> ``(B, classes, *S)``."""
-    return one_hot(labels[:, 0], classes).movedim(-1, 1).float()

@@ -13,7 +13,7 @@ from medacuity import formats
 from medacuity.errors import MalformedInput, StorageError, UsageError
 from medacuity.foreground import MARGIN, TISSUE, foreground
 from medacuity.intensity import Percentile
-from medacuity.regrid import onto, upright
+from medacuity.regrid import labels_onto, onto, upright
 from medacuity.training.cases import Case as Listed
 from medacuity.training.cases import check_split, read_rows
 from medacuity.training.degraded import THICK, read_scan
@@ -145,23 +145,6 @@ def _labels(path: Path) -> Volume:
         raise UsageError(f"labels must be from 0 to {MOST - 1}, got {values[-1]:g}; merge them",
                          path=path)  # fmt: skip
     return volume
-
-
-def labels_onto(labels: Volume, grid: Volume) -> NDArray[np.int64]:
-    """Return labels at the voxels of a grid: the one of which there is most around.
-
-    Example:
-        >>> fine = Volume(np.array([0, 0, 5, 5, 5, 0.0]).reshape(6, 1, 1), np.eye(4))
-        >>> labels_onto(fine, fine.resampled(np.zeros((3, 1, 1))))[:, 0, 0]
-        array([0, 5, 5])
-    """
-    best = np.zeros(grid.shape, np.int64)
-    most = np.full(grid.shape, -np.inf, np.float32)
-    for label in np.unique(labels.array)[::-1]:  # where two are equal, the higher one
-        share = onto(labels.with_array((labels.array == label).astype(np.float32)), grid).array
-        better = share > most + 1e-6
-        best[better], most[better] = int(label), share[better]
-    return best
 
 
 def _around(

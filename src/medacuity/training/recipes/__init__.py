@@ -17,12 +17,14 @@ from medacuity.training.recipes.recipe import (
 )
 from medacuity.training.recipes.reconstruction import RECIPES as RECONSTRUCTION
 from medacuity.training.recipes.srgan import RECIPES as SRGAN
+from medacuity.training.recipes.tissues import RECIPES as TISSUES
 from medacuity.training.recipes.translation import Translation
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         *MRI, *CT, *FAMILY, *PHOTO, *SRGAN, *CONTRASTS, *PET, *GAN, *FEATURES, *RECONSTRUCTION,
+        *TISSUES,
     )
 }  # fmt: skip
 """What ``medacuity train NAME`` knows."""
