@@ -2,9 +2,14 @@
 
 import typer
 
+from medacuity.cli.utility_classify import classify
+
 app = typer.Typer(help="Does generated data make a better model?", no_args_is_help=True)
 
 
 @app.callback()
 def tasks() -> None:
     """Does generated data make a better model?"""
+
+
+app.command()(classify)

@@ -54,7 +54,7 @@ def make_labelled(case: Case, *, classes: Sequence[str], size: int) -> tuple[Ten
     if case.path.is_dir():
         x, labels = _from_folders(case.path, case.split, classes, size)
     else:
-        x, labels = _from_medmnist(case.path, SIDES[case.split])
+        x, labels = read_medmnist(case.path, SIDES[case.split])
         x = resize(x, (size, size), cubic).clamp(0, 1)
     if len(x) == 0 or len(x) != len(labels):
         raise MalformedInput(f"{len(x)} pictures and {len(labels)} labels", path=case.path)
@@ -66,7 +66,12 @@ def make_labelled(case: Case, *, classes: Sequence[str], size: int) -> tuple[Ten
     return x, labels.reshape(-1, 1).float()
 
 
-def _from_medmnist(path: Path, side: str) -> tuple[Tensor, Tensor]:
+def read_medmnist(path: Path, side: str) -> tuple[Tensor, Tensor]:
+    """Return pictures of a side, ``train``, ``val`` or ``test``, as they are, and their labels.
+
+    Shape:
+        ``(N, 1, H, W)`` and ``(N,)`` or ``(N, 1)``.
+    """
     try:
         with np.load(path, allow_pickle=False) as arrays:
             images, labels = (arrays[f"{side}_{what}"] for what in ("images", "labels"))
@@ -89,14 +94,15 @@ def _from_folders(
     for label, name in enumerate(classes):
         for path in sorted((folder / name).iterdir()):
             if path.suffix.lower() in PICTURES and split_by_name(path.stem) == split:
-                drawn.append(_picture(path, size))
+                drawn.append(read_picture(path, size))
                 labels.append(label)
     if not drawn:
         raise MalformedInput(f"no pictures to {split} on", path=folder)
     return torch.stack(drawn), torch.tensor(labels)
 
 
-def _picture(path: Path, size: int) -> Tensor:
+def read_picture(path: Path, size: int) -> Tensor:
+    """Return a picture, black at 0 and white at 1 ``(1, size, size)``."""
     array = formats.read(path).volumes[0].array[..., 0].T  # rows first, as MedMNIST has them
     white = 65535.0 if array.dtype == np.uint16 else 255.0
     x = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32) / white)

@@ -82,30 +82,35 @@ def as_dict(task: Task, results: Results, plan: Plan) -> dict[str, Any]:
 
 def lines(task: Task, results: Results, plan: Plan, metric: str) -> list[tuple[str, ...]]:
     """Return the table of one metric as text: a line for every amount and arm."""
-    found = {(d.amount, d.arm, d.against): d.difference.sentence
-             for d in differences(results, plan) if d.metric == metric}  # fmt: skip
+    return [
+        (task.described(amount), *line)
+        for amount in plan.amounts
+        for line in _lines(results, plan, metric, amount)
+    ]
+
+
+def _lines(results: Results, plan: Plan, metric: str, amount: float) -> list[tuple[str, ...]]:
+    found = {(d.arm, d.against): d.difference for d in differences(results, plan)
+             if (d.metric, d.amount) == (metric, amount)}  # fmt: skip
     rows = []
-    for amount, arm in product(plan.amounts, plan.arms):
+    for arm in plan.arms:
         scores = np.array(results.scores(amount, arm.name, metric, range(plan.seeds)))
-        sd = f"{POINTS * scores.std(ddof=1):.1f}" if scores.size > 1 else "-"
-        against = (found.get((amount, arm.name, name), "") for name in (BASELINE, PLAIN))
         mean = f"{POINTS * scores.mean():.1f}" if scores.size else "-"
-        rows.append((task.described(amount), arm.name, mean, sd, *against))
+        sd = f"{POINTS * scores.std(ddof=1):.1f}" if scores.size > 1 else "-"
+        others = (found.get((arm.name, name)) for name in (BASELINE, PLAIN))
+        rows.append((arm.name, mean, sd, *(each.brief if each else "" for each in others)))
     return rows
 
 
-def grid(task: Task, results: Results, plan: Plan, metric: str) -> Grid:
-    """Return the table of one metric for a terminal."""
-    shown = Grid(title=f"{metric}, points of 100", title_justify="left")
-    for i, name in enumerate(HEAD):
-        shown.add_column(name, justify="right" if i in (2, 3) else "left", no_wrap=i in (2, 3))
-    before = ""
-    for data, *rest in lines(task, results, plan, metric):
-        if before and data != before:
-            shown.add_section()
-        shown.add_row(data if data != before else "", *rest)
-        before = data
-    return shown
+def grids(task: Task, results: Results, plan: Plan) -> Iterator[Grid]:
+    """Yield a table for every metric and amount, for a terminal."""
+    for metric, amount in product(task.metrics, plan.amounts):
+        shown = Grid(title=f"{metric}, {task.described(amount)}", title_justify="left")
+        for i, name in enumerate(HEAD[1:-1]):
+            shown.add_column(name, justify="right" if i in (1, 2) else "left", no_wrap=i < 3)
+        for row in _lines(results, plan, metric, amount):
+            shown.add_row(*row[:-1])
+        yield shown
 
 
 def markdown(task: Task, results: Results, plan: Plan) -> str:

@@ -50,6 +50,14 @@ class Difference:
         return "worse" if self.high < 0 else "no difference shown"
 
     @property
+    def brief(self) -> str:
+        """The word and the points, for a table."""
+        if self.word == "no verdict":
+            return self.word
+        low, high = POINTS * self.low, POINTS * self.high
+        return f"{self.word}: {POINTS * self.mean:+.1f} ({low:+.1f} to {high:+.1f})"
+
+    @property
     def sentence(self) -> str:
         """The word, the points and their interval, or why there is no word.
 

@@ -1,0 +1,138 @@
+"""Where generated pictures come from: generators that learn from the drawn pictures alone."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from medacuity.checkpoint import load_weights
+from medacuity.errors import UsageError
+from medacuity.nd import channels_last
+from medacuity.resize import cubic, resize
+from medacuity.training.fit import fit
+from medacuity.training.learners.descent import adam_in_games
+from medacuity.training.learners.duel import Rules
+from medacuity.training.learners.gan import Samples
+from medacuity.training.recipes import RECIPES
+from medacuity.utility.augment import moved, recoloured
+from medacuity.utility.task import MADE_UP, Examples
+
+Generator = Callable[[Examples, int, int], Examples]
+"""``generator(real, each, seed)`` -> as many examples of every class, made of the real ones."""
+
+WIDTH, BATCH = 16, 32
+"""Half the recipe's width and batch: few pictures want a small network, and many draws a quick
+one."""
+
+
+class Shaken(nn.Module):
+    """Show a critic every image, real or generated, moved and recoloured by chance.
+
+    Few images would be learnt by heart otherwise (Zhao et al., "Differentiable Augmentation for
+    Data-Efficient GAN Training", NeurIPS 2020). What is done to both sides alike the generator
+    does not learn to do.
+    """
+
+    def __init__(self, critic: nn.Module, seed: int) -> None:
+        super().__init__()
+        self.critic = critic
+        self.rng = torch.Generator().manual_seed(seed)
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        """Return the critic's scores."""
+        shaken = recoloured(moved(x.float(), self.rng), self.rng)
+        out: Tensor = self.critic(shaken, labels)
+        return out
+
+
+def conditional_gan(real: Examples, each: int, seed: int, *, steps: int) -> Examples:
+    """Train the class-conditional GAN of ``cgan-pneumonia`` on these pictures; draw from it.
+
+    Args:
+        real: What it learns from; classes are shown to it equally often.
+        each: Pictures to make of every class.
+        seed: Decides weights, batches and what is made.
+        steps: Of training.
+    """
+    kinds = int(real.answers.max()) + 1
+    recipe = RECIPES["cgan-pneumonia"]
+    size = real.images.shape[-1]
+    make = {"classes": kinds, "width": WIDTH, "size": size}
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        model = channels_last(recipe.model(**make), 2)
+        critic = Shaken(recipe.learner.keywords["critic"](**make), seed)
+        rules = Rules(
+            generator=adam_in_games(4e-4), critic=adam_in_games(8e-4), decay=0.99, seed=seed
+        )
+        learner = recipe.learner(model, critic=lambda: critic, steps=steps, rules=rules)
+    fit(learner, partial(_samples, real, kinds, seed), steps=steps, report=lambda *_: None)
+    return _asked(learner.networks[0], each, kinds, seed)
+
+
+def lent_variation(real: Examples, each: int, seed: int, *, most: float = 0.5) -> Examples:
+    """Add to a picture a share of how two others of one class differ, whichever class it is.
+
+    A class with few pictures is lent the ways in which the patients of the others differ: size,
+    posture, exposure (after Hariharan and Girshick, "Low-Shot Visual Recognition by Shrinking
+    and Hallucinating Features", ICCV 2017, where it is features that are added).
+
+    Args:
+        real: What pictures are made of.
+        each: Pictures to make of every class.
+        seed: Decides which.
+        most: The largest share of a difference that is added.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    kinds = torch.unique(real.answers)
+    members = [torch.nonzero(real.answers == kind)[:, 0] for kind in kinds]
+
+    def drawn(which: Tensor) -> Tensor:
+        own = [members[int(k)] for k in which]
+        at = [group[torch.randint(len(group), (), generator=rng)] for group in own]
+        return real.images[torch.stack(at)]
+
+    which = torch.arange(each * len(kinds)) % len(kinds)
+    lender = torch.randint(len(kinds), which.shape, generator=rng)
+    share = most * torch.rand(len(which), 1, 1, 1, generator=rng)
+    images = drawn(which) + share * (drawn(lender) - drawn(lender))
+    return _named(images, kinds[which])
+
+
+def of_weights(real: Examples, each: int, seed: int, *, weights: str) -> Examples:
+    """Draw pictures of every class from a generator's weights, which must know these classes."""
+    trained = load_weights(weights)
+    trained.card.expect("generate", weights)
+    kinds = int(real.answers.max()) + 1
+    if len(trained.card.classes) != kinds:
+        raise UsageError(
+            f"{trained.card.name} makes {len(trained.card.classes)} classes, the pictures have "
+            f"{kinds}; take a generator of these classes"
+        )
+    made = _asked(trained.model, each, kinds, seed)
+    images = resize(made.images, real.images.shape[2:], cubic).clamp(0, 1)
+    return Examples(images, made.answers, made.patients)
+
+
+def _samples(real: Examples, kinds: int, seed: int, step: int) -> Samples:
+    """Return a batch in which every class comes as often."""
+    rng = torch.Generator().manual_seed((seed << 32) + step)
+    groups = [torch.nonzero(real.answers == kind)[:, 0] for kind in range(kinds)]
+    at = [groups[n % kinds] for n in range(BATCH)]
+    chosen = torch.stack([group[torch.randint(len(group), (), generator=rng)] for group in at])
+    return Samples(real.images[chosen], real.answers[chosen])
+
+
+@torch.inference_mode()
+def _asked(model: nn.Module, each: int, kinds: int, seed: int) -> Examples:
+    labels = torch.arange(each * kinds) % kinds
+    latent = int(model.latent)  # type: ignore[arg-type]
+    z = torch.randn(len(labels), latent, generator=torch.Generator().manual_seed(seed))
+    pairs = zip(torch.split(z, BATCH), torch.split(labels, BATCH), strict=True)
+    return _named(torch.cat([model.eval()(*pair).float() for pair in pairs]), labels)
+
+
+def _named(images: Tensor, answers: Tensor) -> Examples:
+    names = tuple(f"{MADE_UP}-{n}" for n in range(len(images)))
+    return Examples(images.clamp(0, 1).clone(), answers.clone(), names)
