@@ -3,6 +3,7 @@
 import typer
 
 from medacuity.cli.utility_classify import classify
+from medacuity.cli.utility_segment import segment
 
 app = typer.Typer(help="Does generated data make a better model?", no_args_is_help=True)
 
@@ -13,3 +14,4 @@ def tasks() -> None:
 
 
 app.command()(classify)
+app.command()(segment)

@@ -46,21 +46,48 @@ def recontrasted(x: Tensor, labels: Tensor, *, means: Sequence[float], gain: flo
         ...       == torch.tensor([0.9, 0.4])).all())
         True
     """
-    count, dims = len(means), labels.ndim - 1
+    shares, old = explained(x, labels, count=len(means))
+    return with_means(x, shares, old=old, new=means, gain=gain)
+
+
+def explained(x: Tensor, labels: Tensor, *, count: int) -> tuple[Tensor, Tensor]:
+    """Return the share of each tissue in each voxel, ``a`` above, and the tissues' means, ``m``.
+
+    Shape:
+        ``(B, 1, *S)`` and ``(B, *S)`` -> ``(B, count, *S)`` and ``(count,)``.
+    """
+    dims = labels.ndim - 1
     share = one_hot(labels, count).movedim(-1, 1).to(x.dtype)
     around = blurred(share, fwhm=REACH, spacing=[1.0] * dims)
     around = around / around.sum(1, keepdim=True).clamp(min=1e-6)
-    have, spread = tissue_means(x, share, around)
-    shape = (1, count, *[1] * dims)
-    old, new = have.reshape(shape), torch.tensor(means, dtype=x.dtype).reshape(shape)
+    means, spread = tissue_means(x, share, around)
+    old = means.reshape(count, *[1] * dims)
     expected = (around * old).sum(1, keepdim=True)
     moved = around * (old - expected)  # C m
     variance = (moved * old).sum(1, keepdim=True)  # m'C m
-    mixed = around + moved * (x - expected) / (variance + spread**2)
+    mixed = around + moved * (x - expected) / (variance + spread**2).clamp(min=1e-9)
     mixed = mixed.clamp(min=0)
-    mixed = mixed / mixed.sum(1, keepdim=True).clamp(min=1e-6)
-    rest = x - (mixed * old).sum(1, keepdim=True)
-    return ((mixed * new).sum(1, keepdim=True) + gain * rest).clamp(min=0)
+    return mixed / mixed.sum(1, keepdim=True).clamp(min=1e-6), means
+
+
+def with_means(
+    x: Tensor, shares: Tensor, *, old: Tensor, new: Sequence[float], gain: float = 1.0
+) -> Tensor:
+    """Return ``x`` with the mixture of the old means replaced by that of new ones.
+
+    Args:
+        x: The image.
+        shares: Of each tissue in each voxel, from `explained`.
+        old: The tissues' means, from `explained`.
+        new: What they are to be.
+        gain: Factor of texture and noise.
+    """
+    shape = (len(new), *[1] * (x.ndim - 2))
+    before, after = (
+        (shares * torch.as_tensor(means, dtype=x.dtype).reshape(shape)).sum(1, keepdim=True)
+        for means in (old, new)
+    )
+    return (after + gain * (x - before)).clamp(min=0)
 
 
 def tissue_means(x: Tensor, share: Tensor, around: Tensor) -> tuple[Tensor, float]:

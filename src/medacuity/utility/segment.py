@@ -18,7 +18,7 @@ from medacuity.losses import cross_entropy_and_dice
 from medacuity.metrics.overlap import dices
 from medacuity.models import FineUNet
 from medacuity.nd import channels_last
-from medacuity.physics.recontrast import recontrasted
+from medacuity.physics.recontrast import explained, with_means
 from medacuity.training.fit import fit
 from medacuity.training.learners.descent import adam
 from medacuity.training.learners.supervised import Supervised, made_for_half, paired
@@ -117,15 +117,21 @@ class Segmentation:
         """Return a number of subjects in words."""
         return f"{amount:g} subject{'s' * (amount != 1)}"
 
-    def draw(self, amount: float, seed: int) -> Examples:
-        """Return all slices of some subjects.
+    def check(self, amount: float) -> None:
+        """Refuse a number of subjects that cannot be drawn.
 
         Raises:
-            UsageError: There are not as many.
+            UsageError: It is not whole, or there are not as many.
         """
         if amount != int(amount) or not 1 <= amount <= len(self.pool):
-            raise UsageError(f"amounts are whole numbers of subjects up to {len(self.pool)}, got "
-                             f"{amount:g}")  # fmt: skip
+            raise UsageError(
+                f"amounts are whole numbers of subjects, and there are {len(self.pool)} to train "
+                f"on; got {amount:g}"
+            )
+
+    def draw(self, amount: float, seed: int) -> Examples:
+        """Return all slices of some subjects; see `check`."""
+        self.check(amount)
         order = torch.randperm(len(self.pool), generator=torch.Generator().manual_seed(seed))
         chosen = [self.pool[n] for n in order[: int(amount)].tolist()]
         return Examples(
@@ -191,9 +197,10 @@ class Segmentation:
     @cached_property
     def others(self) -> list[Tensor]:
         """The test subjects in each of the other contrasts, one contrast after another."""
+        pieces = [explained(s.images, s.answers.long(), count=self.classes) for s in self.tests]
         return [
-            recontrasted(s.images, s.answers.long(), means=means)
-            for means in self.orders for s in self.tests
+            with_means(s.images, shares, old=old, new=new)
+            for new in self.orders for s, (shares, old) in zip(self.tests, pieces, strict=True)
         ]  # fmt: skip
 
     def with_plan(self, **changes: Any) -> "Segmentation":
