@@ -88,16 +88,17 @@ def lent_variation(real: Examples, each: int, seed: int, *, most: float = 0.5) -
     kinds = torch.unique(real.answers)
     members = [torch.nonzero(real.answers == kind)[:, 0] for kind in kinds]
 
-    def drawn(which: Tensor) -> Tensor:
-        own = [members[int(k)] for k in which]
-        at = [group[torch.randint(len(group), (), generator=rng)] for group in own]
-        return real.images[torch.stack(at)]
+    def two(kind: Tensor) -> Tensor:
+        """Return two different pictures of a class."""
+        group = members[int(kind)]
+        return real.images[group[torch.randperm(len(group), generator=rng)[:2]]]
 
     which = torch.arange(each * len(kinds)) % len(kinds)
     lender = torch.randint(len(kinds), which.shape, generator=rng)
     share = most * torch.rand(len(which), 1, 1, 1, generator=rng)
-    images = drawn(which) + share * (drawn(lender) - drawn(lender))
-    return _named(images, kinds[which])
+    own = torch.stack([two(kind)[0] for kind in which])
+    differ = torch.stack([two(kind).diff(dim=0)[0] for kind in lender])
+    return _named(own + share * differ, kinds[which])
 
 
 def of_weights(real: Examples, each: int, seed: int, *, weights: str) -> Examples:

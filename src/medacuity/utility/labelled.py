@@ -1,7 +1,6 @@
 """Labelled pictures with a test side: a MedMNIST file, or a folder for every class."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +33,8 @@ def read_labelled(data: Path, size: int) -> Labelled:
         data: A MedMNIST ``.npz`` or a folder that holds one; or a folder with a folder of
             pictures for every class; or one with ``train`` and ``test`` that each hold such
             folders. A picture's patient is the folder it lies in below the class, or the
-            picture alone. Without ``test`` one patient in four, by the hash of the name, is
-            kept to test on.
+            picture alone. Without ``test`` one patient in four of each class, by the hash
+            of the name, is kept to test on.
         size: Rows and columns.
 
     Raises:
@@ -63,7 +62,7 @@ def read_labelled(data: Path, size: int) -> Labelled:
 
 def read_classes(folder: Path, size: int, classes: tuple[str, ...]) -> Examples:
     """Return ready-made generated pictures, from a folder for every class."""
-    return _read(folder, size, classes, lambda patient: True, mark=f"{MADE_UP}-")
+    return _read(folder, size, classes, mark=f"{MADE_UP}-")
 
 
 def _from_file(path: Path, size: int) -> Labelled:
@@ -83,7 +82,7 @@ def _from_file(path: Path, size: int) -> Labelled:
 
 def _from_sides(data: Path, size: int) -> Labelled:
     classes = class_folders(data / "train")
-    sides = [_read(data / side, size, classes, lambda patient: True) for side in ("train", "test")]
+    sides = [_read(data / side, size, classes) for side in ("train", "test")]
     shared = sorted(set(sides[0].patients) & set(sides[1].patients))
     if shared:
         raise MalformedInput(
@@ -95,8 +94,27 @@ def _from_sides(data: Path, size: int) -> Labelled:
 
 def _from_classes(data: Path, size: int) -> Labelled:
     classes = class_folders(data)
-    sides = (_read(data, size, classes, wanted) for wanted in (_to_train, _to_test))
+    every = _read(data, size, classes)
+    to_test = _kept(every)
+    sides = (_part(every, [(name in to_test) == test for name in every.patients])
+             for test in (False, True))  # fmt: skip
     return Labelled(classes, *sides)
+
+
+def _kept(every: Examples) -> set[str]:
+    """Return one patient in four of each class, by the hash of the name; one at least."""
+    first = dict(zip(reversed(every.patients), every.answers.flip(0).tolist(), strict=True))
+    kept: set[str] = set()
+    for label in set(first.values()):
+        own = sorted((name for name in first if first[name] == label), key=_hash)
+        kept |= set(own[: max(1, len(own) // ONE_IN)])
+    return kept
+
+
+def _part(every: Examples, wanted: list[bool]) -> Examples:
+    at = torch.tensor(wanted)
+    names = tuple(name for name, each in zip(every.patients, wanted, strict=True) if each)
+    return Examples(every.images[at], every.answers[at], names)
 
 
 def class_folders(data: Path) -> tuple[str, ...]:
@@ -110,17 +128,11 @@ def class_folders(data: Path) -> tuple[str, ...]:
     return classes
 
 
-def _to_test(patient: str) -> bool:
-    return int(hashlib.sha256(patient.encode()).hexdigest(), 16) % ONE_IN == 0
+def _hash(patient: str) -> str:
+    return hashlib.sha256(patient.encode()).hexdigest()
 
 
-def _to_train(patient: str) -> bool:
-    return not _to_test(patient)
-
-
-def _read(
-    folder: Path, size: int, classes: tuple[str, ...], wanted: Callable[[str], bool], mark: str = ""
-) -> Examples:
+def _read(folder: Path, size: int, classes: tuple[str, ...], *, mark: str = "") -> Examples:
     images, answers, patients = [], [], []
     for label, name in enumerate(classes):
         place = folder / name
@@ -129,7 +141,7 @@ def _read(
         for path in sorted(place.rglob("*")):
             below = path.relative_to(place)
             patient = below.parts[0] if len(below.parts) > 1 else f"{name}/{path.stem}"
-            if path.suffix.lower() in PICTURES and wanted(patient):
+            if path.suffix.lower() in PICTURES:
                 images.append(read_picture(path, size))
                 answers.append(label)
                 patients.append(f"{mark}{patient}")

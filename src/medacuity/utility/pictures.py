@@ -1,5 +1,6 @@
 """Pictures of a comparison: what was generated, and what models gained by it."""
 
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
@@ -22,23 +23,30 @@ COLOURS = ("#777777", "#222222", "#6fa8dc", "#1c6fb8", "#e69138")
 DPI = 130
 
 
-def sheet(real: Examples, made: Examples, *, title: str) -> Figure:
+def sheet(real: Examples, made: Examples, *, title: str, names: Sequence[str] = ()) -> Figure:
     """Draw, for every class, real pictures, generated ones, and what is nearest to each of these.
 
     Masks as answers are no classes: then all pictures are of one kind. Of volumes the middle
     slice is drawn.
+
+    Args:
+        real: What was drawn.
+        made: What was generated from it.
+        title: Over everything.
+        names: Of the classes.
     """
     kinds = torch.unique(real.answers).tolist() if real.answers.ndim == 1 else [None]
-    figure = _figure((0.75 * COLUMNS + 1.2, 2.35 * len(kinds) + 0.4))
-    axes = figure.subplots(3 * len(kinds), COLUMNS, squeeze=False)
+    figure = _figure((0.8 * COLUMNS, 3.0 * len(kinds) + 0.4))
+    axes = figure.subplots(3 * len(kinds), 1)
     for n, kind in enumerate(kinds):
         own, new = (_of(each, kind)[:, 0] for each in (real, made))
-        apart = torch.cdist(flat(new[:COLUMNS, None]), flat(own[:, None]))
-        nearest = own[apart.argmin(1)]
-        word = "" if kind is None else f" {kind}"
-        rows = ((own, f"real{word}"), (new, f"SYNTHETIC{word}"), (nearest, "nearest real"))
-        for line, (images, name) in zip(axes[3 * n : 3 * n + 3], rows, strict=True):
-            _row(line, images, name)
+        new = _some(new)
+        nearest = own[torch.cdist(flat(new[:, None]), flat(own[:, None])).argmin(1)]
+        word = "" if kind is None else f" {names[kind] if names else kind}"
+        rows = ((_some(own), f"real{word}"), (new, f"SYNTHETIC{word}"),
+                (nearest, "the nearest real ones to these"))  # fmt: skip
+        for ax, (images, name) in zip(axes[3 * n : 3 * n + 3], rows, strict=True):
+            _row(ax, images, name)
     figure.suptitle(title, fontsize=9)
     return figure
 
@@ -74,15 +82,20 @@ def _of(examples: Examples, kind: int | None) -> Tensor:
     return examples.images if kind is None else examples.images[examples.answers == kind]
 
 
-def _row(axes: "np.ndarray[tuple[int], np.dtype[np.object_]]", images: Tensor, name: str) -> None:
-    step = max(1, len(images) // COLUMNS)
-    for n, ax in enumerate(axes):
-        ax.set_axis_off()
-        if n * step < len(images):
-            image = images[n * step]
-            plane = image if image.ndim == 2 else image[..., image.shape[-1] // 2]
-            ax.imshow(plane.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    axes[0].set_title(name, fontsize=8, loc="left")
+def _some(images: Tensor) -> Tensor:
+    """Return as many as a row takes, spread over all of them."""
+    return images[:: max(1, len(images) // COLUMNS)][:COLUMNS]
+
+
+def _row(ax: Axes, images: Tensor, name: str) -> None:
+    planes = images if images.ndim == 3 else images[..., images.shape[-1] // 2]
+    height, width = planes.shape[1:]
+    strip = torch.ones(height, COLUMNS * (width + 1))
+    for n, plane in enumerate(planes):
+        strip[:, n * (width + 1) : n * (width + 1) + width] = plane
+    ax.imshow(strip.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.set_title(name, fontsize=8, loc="left")
+    ax.set_axis_off()
 
 
 def _scores(ax: Axes, results: Results, plan: Plan, metric: str) -> None:

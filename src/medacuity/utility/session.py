@@ -33,7 +33,9 @@ class Found:
             console.print(note, highlight=False)
 
 
-def compared(task: Task, folder: Path, plan: Plan, *, report: Report) -> Found:
+def compared(
+    task: Task, folder: Path, plan: Plan, *, report: Report, names: Sequence[str] = ()
+) -> Found:
     """Measure what is missing of a plan; write report and pictures beside the journal.
 
     The folder then holds ``journal.csv``, ``memory.csv``, ``report.json``, ``report.md``,
@@ -44,12 +46,14 @@ def compared(task: Task, folder: Path, plan: Plan, *, report: Report) -> Found:
         folder: A new one, or one to go on with.
         plan: Amounts, seeds and arms.
         report: Told how far it is.
+        names: Of the classes, if answers are classes.
     """
 
     def show(amount: float, seed: int, real: Examples, made: Examples) -> None:
         if seed == 0:
             title = f"SYNTHETIC, made from {task.described(amount)}"
-            write_picture(folder / f"generated-{amount:g}.png", sheet(real, made, title=title))
+            figure = sheet(real, made, title=title, names=names)
+            write_picture(folder / f"generated-{amount:g}.png", figure)
 
     results = run(task, folder, plan, report=report, show=show)
     record = write_report(folder, task, results, plan)
@@ -74,4 +78,4 @@ def classified(
     plan = Plan(tuple(amounts or Classification.amounts), seeds)
     check_amounts(settings, plan.amounts)
     task = Classification(read_labelled(data, settings.size), settings)
-    return compared(task, folder, plan, report=report)
+    return compared(task, folder, plan, report=report, names=task.data.classes)
