@@ -52,7 +52,7 @@ class Settings:
     generator: str = "gan"
     generated: str | None = None
     each: int = 500
-    generator_steps: int = 600
+    generator_steps: int = 1500
     steps: int = 250
     batch: int = 64
     balanced: bool = True
