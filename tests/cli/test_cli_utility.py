@@ -13,7 +13,7 @@ import pytest
 from labelled_makers import write_folders
 from medacuity.cli import main
 
-QUICK = ["--steps", "2", "--each", "6", "--generator", "lent"]
+QUICK = ["--classifier-steps", "2", "--each", "6", "--generator", "lent"]
 
 
 def test_a_folder_of_findings(
@@ -69,7 +69,7 @@ def test_wrong_calls_are_one_line(
     monkeypatch.chdir(tmp_path)
     write_folders(tmp_path / "data", count=8)
     (tmp_path / "empty").mkdir()
-    assert main(["utility", "classify", "-o", "out", *words, "--steps", "1"]) == code
+    assert main(["utility", "classify", "-o", "out", *words, "--classifier-steps", "1"]) == code
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert said in lines[0]

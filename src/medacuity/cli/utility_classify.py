@@ -22,7 +22,8 @@ def classify(
         help="Ready-made pictures instead: a folder for each class.")] = None,
     each: Annotated[int, typer.Option(min=2, help="Pictures to generate of each class.")] = 500,
     generator_steps: Annotated[int, typer.Option(min=1, help="Updates of the GAN.")] = 1500,
-    steps: Annotated[int, typer.Option(min=1, help="Updates of each classifier.")] = 250,
+    steps: Annotated[int, typer.Option(
+        "--classifier-steps", min=1, help="Updates of each classifier.")] = 250,
     as_is: Annotated[bool, typer.Option(
         "--as-is", help="Classes come as often as they are, not equally often.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print report.json.")] = False,
