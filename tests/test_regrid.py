@@ -11,7 +11,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from medacuity.regrid import onto, upright
+from medacuity.regrid import labels_onto, onto, upright
 from medacuity.volume import Volume, axis_codes
 
 ORDERS = list(product(permutations(range(3)), product((1, -1), repeat=3)))
@@ -73,3 +73,19 @@ def test_spacing_is_that_asked_for_where_it_is_asked_for():
     edge = np.array([19.5, 20.5, 3.5, 1.0])
     np.testing.assert_allclose(grid.affine @ first, scan.affine @ first)
     np.testing.assert_allclose(grid.affine @ last, scan.affine @ edge)
+
+
+def test_labels_keep_their_values_on_any_grid():
+    """Labels on a turned grid are turned; on a coarser one the commonest wins, never a mean."""
+    rng = np.random.default_rng(0)
+    labels = Volume(rng.choice([0.0, 2.0, 7.0], (6, 8, 4)), np.diag([-1.0, 1.0, 2.0, 1.0]))
+    grid = upright(labels, (None, None, None))
+    assert (labels_onto(labels, grid) == labels.array[::-1]).all()
+    coarse = upright(labels, (2.5, 2.5, 2.5))
+    assert set(np.unique(labels_onto(labels, coarse))) <= {0, 2, 7}
+    blocks = labels.with_array(
+        np.where(np.arange(8)[None, :, None] < 4, 2, 7) + np.zeros((6, 1, 4))
+    )
+    found = labels_onto(blocks, upright(blocks, (2, 2, 2)))
+    assert (found[:, :2] == 2).all()
+    assert (found[:, 2:] == 7).all()

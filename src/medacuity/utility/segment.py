@@ -46,6 +46,7 @@ class Segmenting:
         rate: Highest learning rate.
         generated: Images generated from the subjects drawn.
         source: Where these come from.
+        pix2pix: Updates of the network that makes images of masks.
         contrasts: Test contrasts at the most, beside the scans' own.
         decides: Which test decides: ``"same"`` contrast, or the mean over ``"other"`` ones.
     """
@@ -56,6 +57,7 @@ class Segmenting:
     rate: float = 3e-3
     generated: int = 600
     source: Source = "randomised"
+    pix2pix: int = 300
     contrasts: int = 5
     decides: Literal["same", "other"] = "same"
 
@@ -142,7 +144,7 @@ class Segmentation:
     def generate(self, real: Examples, seed: int) -> Examples:
         """Return images made of the label maps of these subjects, deformed; see the plan."""
         rng = torch.Generator().manual_seed(seed * 1009 + 1)
-        ways = {"randomised": randomised, "masks": from_masks}
+        ways = {"randomised": randomised, "masks": partial(from_masks, steps=self.plan.pix2pix)}
         wanted = list(ways) if self.plan.source == "both" else [self.plan.source]
         count = self.plan.generated // len(wanted)
         parts = [ways[way](real, count=count, classes=self.classes, rng=rng) for way in wanted]

@@ -14,12 +14,13 @@ from medacuity.training.masks import channel_each
 from medacuity.utility.segment_data import CHUNK, Drawn, moved
 from medacuity.utility.task import MADE_UP, Examples
 
-STEPS = 300
 BATCH = 4
 WIDTH = 12
 
 
-def from_masks(real: Examples, *, count: int, classes: int, rng: torch.Generator) -> Examples:
+def from_masks(
+    real: Examples, *, count: int, classes: int, rng: torch.Generator, steps: int
+) -> Examples:
     """Return images that a pix2pix, trained on these examples alone, makes of their deformed maps.
 
     Args:
@@ -27,8 +28,10 @@ def from_masks(real: Examples, *, count: int, classes: int, rng: torch.Generator
         count: Images to make.
         classes: Labels there are, with 0.
         rng: Source of randomness.
+        steps: Updates of the network.
     """
-    model = learnt(real, classes=classes, seed=int(torch.randint(2**31, (), generator=rng)))
+    seed = int(torch.randint(2**31, (), generator=rng))
+    model = learnt(real, classes=classes, seed=seed, steps=steps)
     images, answers = [], []
     for start in range(0, count, CHUNK):
         chosen = torch.randint(len(real), (min(CHUNK, count - start),), generator=rng)
@@ -40,7 +43,7 @@ def from_masks(real: Examples, *, count: int, classes: int, rng: torch.Generator
     return Examples(torch.cat(images), torch.cat(answers), names)
 
 
-def learnt(real: Examples, *, classes: int, seed: int, steps: int = STEPS) -> nn.Module:
+def learnt(real: Examples, *, classes: int, seed: int, steps: int) -> nn.Module:
     """Return a network from label maps to images, trained on pairs with a critic."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -36,11 +36,11 @@ def compare_segmentation(
     if not 0.1 <= spacing <= 20:
         raise UsageError(f"the spacing must be from 0.1 to 20 mm, got {spacing:g}")
     rows = read_table(table)
-    say(
-        f"scans and labels are resampled once, linearly, onto slices of {spacing:g} mm with axes "
-        "right, front, head; of slices within 3 mm one is taken"
-    )
     task = Segmentation(read_subjects(rows, spacing=spacing, report=report), plan)
+    say(
+        f"scans and labels were resampled once, linearly, onto slices of {spacing:g} mm with axes "
+        "right, front, head; of slices within 3 mm one was taken"
+    )
     wanted = tuple(map(float, amounts)) or task.amounts
     for amount in wanted:
         task.check(amount)
