@@ -56,7 +56,7 @@ PIX2PIX = OfMasks(
         critic=partial(PatchGAN, dims=2, channels=len(TISSUES) + 1, width=24, layers=2),
         terms={"l1": Term(30.0, l1)},
     ),
-    contrasts=Contrasts("tissues", "T1"),
+    contrasts=Contrasts("tissues", "T1", scale=Fixed(0.0, 1000.0)),  # no input to tell it by
     labels=TISSUES,
     patch=(144, 176),
     mirrors=(0,),
