@@ -55,7 +55,8 @@ class Difference:
         if self.word == "no verdict":
             return self.word
         low, high = POINTS * self.low, POINTS * self.high
-        return f"{self.word}: {POINTS * self.mean:+.1f} ({low:+.1f} to {high:+.1f})"
+        gain = f"{POINTS * self.mean:+.1f} ({low:+.1f} to {high:+.1f})"
+        return f"{self.word}: {gain}, p {self.p_t:.2g}"
 
     @property
     def sentence(self) -> str:
@@ -63,12 +64,13 @@ class Difference:
 
         Example:
             >>> compare([0.62, 0.66, 0.61], [0.61, 0.63, 0.62]).sentence
-            'no difference shown: +1.0 points (-4.0 to +6.0), 3 seeds'
+            'no difference shown: +1.0 points (-4.0 to +6.0), p 0.48, 3 seeds'
         """
         points = f"{POINTS * self.mean:+.1f} points"
         if self.word != "no verdict":
             low, high = POINTS * self.low, POINTS * self.high
-            return f"{self.word}: {points} ({low:+.1f} to {high:+.1f}), {self.seeds} seeds"
+            interval = f"({low:+.1f} to {high:+.1f}), p {self.p_t:.2g}"
+            return f"{self.word}: {points} {interval}, {self.seeds} seeds"
         if self.seeds < FEWEST:
             return f"no verdict: {self.seeds} seeds; it takes {FEWEST} or more"
         return f"no verdict: {points} with every seed, which tells no spread"
