@@ -83,7 +83,7 @@ def test_a_draw_is_a_share_of_each_class(task: Classification) -> None:
         task.draw(2.0, 0)
 
 
-@pytest.mark.parametrize("how", ["gan", "lent"])
+@pytest.mark.parametrize("how", ["flow", "gan", "lent"])
 def test_what_is_generated_depends_on_the_drawn_pictures_alone(
     how: str, task: Classification
 ) -> None:

@@ -17,11 +17,11 @@ def classify(
         help="Share of the real pictures; again for more. Default: 0.02, 0.1 and 1.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Draws of each; 3 or more.")] = 5,
     generator: Annotated[str, typer.Option(
-        help="gan, lent, or weights: a name or a file.")] = "gan",
+        help="flow, gan, lent, or weights: a name or a file.")] = "flow",
     generated: Annotated[Path | None, typer.Option(
         help="Ready-made pictures instead: a folder for each class.")] = None,
     each: Annotated[int, typer.Option(min=2, help="Pictures to generate of each class.")] = 500,
-    generator_steps: Annotated[int, typer.Option(min=1, help="Updates of the GAN.")] = 1500,
+    generator_steps: Annotated[int, typer.Option(min=1, help="Updates of the generator.")] = 1000,
     steps: Annotated[int, typer.Option(
         "--classifier-steps", min=1, help="Updates of each classifier.")] = 250,
     as_is: Annotated[bool, typer.Option(

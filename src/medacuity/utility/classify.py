@@ -18,6 +18,7 @@ from medacuity.utility.classifier import (
     class_scores,
     learn_classes,
 )
+from medacuity.utility.flow import class_flow
 from medacuity.utility.generators import (
     Generator,
     conditional_gan,
@@ -29,7 +30,7 @@ from medacuity.utility.task import Examples
 
 COMPARED = 300  # test pictures that distances are compared with
 FEWEST = 2  # pictures of a class that are always drawn
-BUILT_IN = ("gan", "lent")
+BUILT_IN = ("flow", "gan", "lent")
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,11 @@ class Settings:
     """All that decides a score besides amount, arm and seed.
 
     Args:
-        generator: ``"gan"``, a class-conditional GAN trained on what was drawn; ``"lent"``,
-            differences between pictures added to others; or weights, by name or file.
+        generator: ``"flow"`` or ``"gan"``, trained on what was drawn, of the class asked for;
+            ``"lent"``, differences between pictures added to others; or weights, by name or file.
         generated: Folder of ready-made pictures of every class, instead of a generator.
         each: Pictures generated of every class.
-        generator_steps: Updates of the GAN.
+        generator_steps: Updates of the flow or the GAN.
         steps: Updates of the classifier.
         batch: Pictures in one.
         balanced: Whether every class comes as often, in all arms alike: what is gained then is
@@ -49,10 +50,10 @@ class Settings:
         size: Rows and columns.
     """
 
-    generator: str = "gan"
+    generator: str = "flow"
     generated: str | None = None
     each: int = 500
-    generator_steps: int = 1500
+    generator_steps: int = 1000
     steps: int = 250
     batch: int = 64
     balanced: bool = True
@@ -160,8 +161,9 @@ def _generator(data: Labelled, settings: Settings) -> tuple[Generator, str]:
     if settings.generated is not None:
         made = read_classes(Path(settings.generated), settings.size, data.classes)
         return (lambda real, each, seed: made), f"ready-made {_hash(made)[:12]}"
-    if settings.generator == "gan":
-        return partial(conditional_gan, steps=settings.generator_steps), "gan"
+    if settings.generator in ("flow", "gan"):
+        train = class_flow if settings.generator == "flow" else conditional_gan
+        return partial(train, steps=settings.generator_steps), settings.generator
     if settings.generator == "lent":
         return lent_variation, "lent"
     sha256 = file_sha256(find_weights(settings.generator))
@@ -178,5 +180,5 @@ def check_amounts(settings: Settings, amounts: tuple[float, ...]) -> None:
     if not ready and any(amount < 1 for amount in amounts):
         raise UsageError(
             f"{settings.generator} has learnt from pictures that scarce data leaves out, which "
-            "would decide the comparison; take --amounts 1, or --generator gan"
+            "would decide the comparison; take --amounts 1, or --generator flow"
         )

@@ -67,7 +67,7 @@ def conditional_gan(real: Examples, each: int, seed: int, *, steps: int) -> Exam
             generator=adam_in_games(4e-4), critic=adam_in_games(8e-4), decay=0.99, seed=seed
         )
         learner = recipe.learner(model, critic=lambda: critic, steps=steps, rules=rules)
-    fit(learner, partial(_samples, real, kinds, seed), steps=steps, report=lambda *_: None)
+    fit(learner, partial(_samples, real, seed), steps=steps, report=lambda *_: None)
     return _asked(learner.networks[0], each, kinds, seed)
 
 
@@ -98,7 +98,7 @@ def lent_variation(real: Examples, each: int, seed: int, *, most: float = 0.5) -
     share = most * torch.rand(len(which), 1, 1, 1, generator=rng)
     own = torch.stack([two(kind)[0] for kind in which])
     differ = torch.stack([two(kind).diff(dim=0)[0] for kind in lender])
-    return _named(own + share * differ, kinds[which])
+    return named(own + share * differ, kinds[which])
 
 
 def of_weights(real: Examples, each: int, seed: int, *, weights: str) -> Examples:
@@ -116,13 +116,22 @@ def of_weights(real: Examples, each: int, seed: int, *, weights: str) -> Example
     return Examples(images, made.answers, made.patients)
 
 
-def _samples(real: Examples, kinds: int, seed: int, step: int) -> Samples:
-    """Return a batch in which every class comes as often."""
-    rng = torch.Generator().manual_seed((seed << 32) + step)
-    groups = [torch.nonzero(real.answers == kind)[:, 0] for kind in range(kinds)]
-    at = [groups[n % kinds] for n in range(BATCH)]
-    chosen = torch.stack([group[torch.randint(len(group), (), generator=rng)] for group in at])
+def _samples(real: Examples, seed: int, step: int) -> Samples:
+    chosen = evenly(real.answers, BATCH, torch.Generator().manual_seed((seed << 32) + step))
     return Samples(real.images[chosen], real.answers[chosen])
+
+
+def evenly(answers: Tensor, count: int, rng: torch.Generator) -> Tensor:
+    """Return the numbers of examples drawn by chance, of every class as many ``(count,)``."""
+    groups = [torch.nonzero(answers == kind)[:, 0] for kind in torch.unique(answers)]
+    at = [groups[n % len(groups)] for n in range(count)]
+    return torch.stack([group[torch.randint(len(group), (), generator=rng)] for group in at])
+
+
+def named(images: Tensor, answers: Tensor) -> Examples:
+    """Return generated pictures, cut to the unit range, with names that say what they are."""
+    names = tuple(f"{MADE_UP}-{n}" for n in range(len(images)))
+    return Examples(images.clamp(0, 1).clone(), answers.clone(), names)
 
 
 @torch.inference_mode()
@@ -131,9 +140,4 @@ def _asked(model: nn.Module, each: int, kinds: int, seed: int) -> Examples:
     latent = int(model.latent)  # type: ignore[arg-type]
     z = torch.randn(len(labels), latent, generator=torch.Generator().manual_seed(seed))
     pairs = zip(torch.split(z, BATCH), torch.split(labels, BATCH), strict=True)
-    return _named(torch.cat([model.eval()(*pair).float() for pair in pairs]), labels)
-
-
-def _named(images: Tensor, answers: Tensor) -> Examples:
-    names = tuple(f"{MADE_UP}-{n}" for n in range(len(images)))
-    return Examples(images.clamp(0, 1).clone(), answers.clone(), names)
+    return named(torch.cat([model.eval()(*pair).float() for pair in pairs]), labels)
