@@ -71,6 +71,15 @@ def test_draws_lie_in_their_ranges_and_air_is_dark():
         assert abs(float(drawn[:, 1:].mean()) - (low + high) / 2) < 0.03
 
 
+def test_means_are_apart_and_any_label_may_be_the_brightest():
+    means, _ = draw_tissues(300, 5, seeded(), Chance(means=(0.1, 0.9), apart=0.15))
+    assert float(means[:, 1:].sort(1).values.diff(dim=1).min()) > 0.15 - 1e-6
+    assert set(means.argmax(1).tolist()) == {1, 2, 3, 4}
+    crowded, _ = draw_tissues(9, 30, seeded(), Chance(means=(0.1, 0.9), apart=0.15))
+    assert 0.1 <= float(crowded[:, 1:].min())
+    assert float(crowded.max()) <= 0.9 + 1e-6
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_the_same_seed_draws_the_same_image(size):
     labels = shells(size, 3)

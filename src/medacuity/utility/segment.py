@@ -17,7 +17,7 @@ from medacuity.errors import UsageError
 from medacuity.losses import cross_entropy_and_dice
 from medacuity.metrics.overlap import dices
 from medacuity.models import FineUNet
-from medacuity.nd import channels_last
+from medacuity.nd import CONV, channels_last
 from medacuity.physics.recontrast import explained, with_means
 from medacuity.training.fit import fit
 from medacuity.training.learners.descent import adam
@@ -43,6 +43,7 @@ class Segmenting:
         steps: Updates of the weights.
         batch: Slices in a batch; of real and generated ones together, half are real.
         width: Features of the network's first step down.
+        fine: Features at full resolution: contrast and brightness meet there.
         rate: Highest learning rate.
         generated: Images generated from the subjects drawn.
         source: Where these come from.
@@ -51,10 +52,11 @@ class Segmenting:
         decides: Which test decides: ``"same"`` contrast, or the mean over ``"other"`` ones.
     """
 
-    steps: int = 300
-    batch: int = 8
-    width: int = 12
-    rate: float = 3e-3
+    steps: int = 500
+    batch: int = 4
+    width: int = 16
+    fine: int = 32
+    rate: float = 1e-2
     generated: int = 600
     source: Source = "randomised"
     pix2pix: int = 300
@@ -159,8 +161,11 @@ class Segmentation:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = FineUNet(
-                dims=2, outputs=self.classes, width=plan.width, depth=4, fine=plan.width
+                dims=2, outputs=self.classes, width=plan.width, depth=4, fine=plan.fine
             )
+            for module in network.modules():
+                if isinstance(module, tuple(CONV.values())):  # small weights are for games
+                    module.reset_parameters()
         model = channels_last(network, 2)
         objective = partial(paired, loss=cross_entropy_and_dice)
         learner = Supervised(model, objective=objective, steps=plan.steps, descent=adam(plan.rate))
