@@ -39,14 +39,16 @@ def segment(
     decides: Annotated[Test, typer.Option(
         help="Which test decides: the scans' own contrast, or other ones.")] = Test.SAME,
     spacing: Annotated[float, typer.Option(help="mm that everything is brought to.")] = 1.5,
-    steps: Annotated[int, typer.Option(min=1, help="Updates of each model.")] = 300,
+    segmenter_steps: Annotated[int, typer.Option(min=1, help="Updates of each model.")] = 500,
     as_json: Annotated[bool, typer.Option("--json", help="Print report.json.")] = False,
 ) -> None:  # fmt: skip
     """Train a segmenter on real and on generated slices, and say what was gained, if it was."""
     from medacuity.utility.segment import Segmenting
     from medacuity.utility.segment_session import compare_segmentation
 
-    plan = Segmenting(steps=steps, generated=generated, source=source.value, decides=decides.value)
+    plan = Segmenting(
+        steps=segmenter_steps, generated=generated, source=source.value, decides=decides.value
+    )
     with bars() as show:
         found = compare_segmentation(
             cases, output, plan, spacing=spacing, amounts=amounts or (), seeds=seeds, report=show,

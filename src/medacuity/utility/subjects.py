@@ -122,14 +122,33 @@ def _row(table: Path, cells: dict[str, str], place: str) -> Row:
     return Row(paths[0], paths[1], patient, split, cells.get("licence") or "unknown")
 
 
+def read_slices(path: Path, *, spacing: float) -> Tensor:
+    """Return the axial slices of a scan as a segmenter sees them, all of them.
+
+    Shape:
+        ``(N, 1, H, W)``, the unit range; sizes are multiples of 16.
+    """
+    scan = read_scan(path)
+    image = _unit(scan, _grid(scan, spacing)).transpose(2, 0, 1)
+    image = image[foreground(image, above=TISSUE, margin=(0, MARGIN, MARGIN))]
+    size = [n + -n % 16 for n in image.shape[1:]]
+    return torch.from_numpy(_centred(image, size))[:, None]
+
+
+def _grid(scan: Volume, spacing: float) -> Volume:
+    thick = max(scan.spacing) > THICK * min(scan.spacing)
+    return upright(scan, (spacing, spacing, None if thick else spacing))
+
+
+def _unit(scan: Volume, grid: Volume) -> NDArray[np.float32]:
+    return Percentile().of(scan.array).to_unit(onto(scan, grid).array)
+
+
 def _sliced(row: Row, spacing: float) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return image and labels as slices ``(N, H, W)``, some millimetres apart."""
     scan = read_scan(row.scan)
-    thick = max(scan.spacing) > THICK * min(scan.spacing)
-    grid = upright(scan, (spacing, spacing, None if thick else spacing))
-    volume = onto(scan, grid)
-    image = Percentile().of(scan.array).to_unit(volume.array)
-    labels = labels_onto(_labels(row.labels), grid)
+    grid = _grid(scan, spacing)
+    image, labels = _unit(scan, grid), labels_onto(_labels(row.labels), grid)
     step = max(1, round(BETWEEN[row.split] / grid.spacing[2]))
     return image.transpose(2, 0, 1)[::step], labels.transpose(2, 0, 1)[::step]
 
