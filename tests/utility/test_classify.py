@@ -23,7 +23,7 @@ from medacuity.utility.generators import conditional_gan, lent_variation, of_wei
 from medacuity.utility.labelled import read_classes, read_labelled
 from medacuity.utility.task import Examples, joined
 
-QUICK = Settings(steps=60, batch=16, each=12, generator="lent", size=16)
+QUICK = Settings(steps=40, batch=16, each=12, generator="lent", size=16)
 
 
 @pytest.fixture
