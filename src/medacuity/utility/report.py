@@ -146,8 +146,8 @@ def _mean(values: Iterator[str] | Sequence[str]) -> float:
 
 def write_report(folder: Path, task: Task, results: Results, plan: Plan) -> dict[str, Any]:
     """Write ``report.json`` and ``report.md`` beside the journal; return the former."""
-    record = as_dict(task, results, plan)
-    text = json.dumps(_known(record), indent=1, allow_nan=False)
+    record: dict[str, Any] = _known(as_dict(task, results, plan))
+    text = json.dumps(record, indent=1, allow_nan=False)
     for name, content in (("report.json", text), ("report.md", markdown(task, results, plan))):
         with atomic_write(folder / name) as file:
             file.write(content.encode() + b"\n" * (not content.endswith("\n")))
