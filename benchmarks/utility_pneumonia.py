@@ -3,9 +3,9 @@
     python benchmarks/utility_pneumonia.py --data ../shared/data/travel/labelled -o pneumonia
 
 By default a flow is trained anew on every draw of 2 %, 10 % and all of the training pictures;
-`--generator gan`, `--generator lent` and the shipped weights (`--generator cgan-pneumonia --amounts 1`) are the
-others of the page. `--baseline --steps 500` trains classical augmentation alone, twice as long.
-An interrupted run goes on; half an hour on one core.
+`--generator gan`, `--generator lent` and the shipped weights (`--generator cgan-pneumonia
+--amounts 1`) are the others of the page. `--baseline --steps 500` trains classical augmentation
+alone, twice as long. An interrupted run goes on; half an hour on one core.
 """
 
 import argparse
