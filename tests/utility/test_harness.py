@@ -150,6 +150,16 @@ def test_an_interrupted_run_goes_on_to_the_same_figures(tmp_path: Path) -> None:
     assert not again.drawn
 
 
+def test_of_a_run_that_is_not_done_the_pairs_count(tmp_path: Path) -> None:
+    plan = Plan((2.0,), seeds=5)
+    with pytest.raises(KeyboardInterrupt):
+        run(Toy(stop_after=3 * len(ARMS) + 2), tmp_path / "u", plan)
+    found = differences(Results(tmp_path / "u", Toy()), plan)
+    seeds = {(d.arm, d.against): d.difference.seeds for d in found}
+    assert seeds[BASELINE, PLAIN] == 4
+    assert seeds[BOTH, BASELINE] == 3
+
+
 def scores_in(folder: Path) -> list[tuple[str, ...]]:
     with (folder / "journal.csv").open(newline="") as file:
         return [(r["amount"], r["seed"], r["arm"], r["accuracy"]) for r in csv.DictReader(file)]

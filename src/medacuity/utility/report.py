@@ -54,8 +54,16 @@ def differences(results: Results, plan: Plan) -> list[Compared]:
 def _difference(
     results: Results, plan: Plan, metric: str, amount: float, pair: tuple[str, str]
 ) -> Difference:
-    arm, other = (results.scores(amount, name, metric, range(plan.seeds)) for name in pair)
-    return compare(arm, other)
+    arm, other = pair
+    both = [
+        (
+            *results.scores(amount, arm, metric, [seed]),
+            *results.scores(amount, other, metric, [seed]),
+        )
+        for seed in range(plan.seeds)
+    ]
+    whole = [each for each in both if len(each) == 2]  # of a run that is not done, what is paired
+    return compare([each[0] for each in whole], [each[1] for each in whole])
 
 
 def as_dict(task: Task, results: Results, plan: Plan) -> dict[str, Any]:
