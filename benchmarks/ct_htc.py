@@ -1,14 +1,15 @@
 """Real measurements: phantom tb of the Helsinki Tomography Challenge 2022, from ever fewer views.
 
-    python benchmarks/ct_htc.py --data ../shared/data [--methods fbp tv] [--output DIR]
+    python benchmarks/ct_htc.py --data ../shared/data [--methods fbp tv fbpconvnet] [--output DIR]
 
 A fan-beam scanner's sinogram of a disc of acrylic with holes, and its true segmentation. Each
 method gets all 549 views (three arcs), then contiguous degrees of them. What it makes is split
 by Otsu's threshold and scored as in the challenge, by Matthews' correlation with the truth; and
 its image is compared with TV's from all views: mean squared error (1/m squared) and SSIM over
 that image's range. TV has its usual strength, and fewer steps than usual to save time; neither was
-chosen on tb, nor is it what phantom ta would pick at every angle (`--tune` prints that).
-``--methods`` takes whatever ``medacuity reconstruct --method`` does.
+chosen on tb, nor is it what phantom ta would pick at every angle (`--tune` prints that). FBPConvNet
+is `fbpconvnet-discs`, which has learned from drawn discs with holes, on pixels twice as large,
+enlarged for the scores. ``--methods`` takes whatever ``medacuity reconstruct --method`` does.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from medacuity.evaluate_pictures import write_picture
 from medacuity.metrics.ct import matthews, otsu
 from medacuity.metrics.fidelity import ssim
 from medacuity.reconstruct import METHODS, Settings, reconstruct
+from medacuity.resize import linear, resize
 from medacuity.sinograms import Sinogram
 
 FOLDER = "bulk/ct/htc2022"
@@ -34,7 +36,8 @@ ARCS = {"all views": None, "138": (27, 165), "90": (75, 165), "60": (75, 135), "
 """Degrees of tb, as the scanner counts them; 75 to 165 are those of the challenge's own file."""
 
 TUNED = Settings("tv", strength=0.7, steps=30, tolerance=1e-6)
-CHOICES = {"fbp": Settings("fbp", window="hann"), "tv": TUNED}
+DISCS = replace(TUNED, method="fbpconvnet", model="fbpconvnet-discs", size=256)
+CHOICES = {"fbp": Settings("fbp", window="hann"), "tv": TUNED, "fbpconvnet": DISCS}
 TUNING = {"60": (0, 60), "30": (15, 45), "both arcs": None}
 STRENGTHS = (0.35, 0.7, 2.0, 6.0)
 
@@ -43,7 +46,9 @@ def main() -> None:
     """Measure, print and draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--methods", nargs="+", default=["fbp", "tv"], choices=sorted(METHODS))
+    parser.add_argument(
+        "--methods", nargs="+", default=["fbp", "tv", "fbpconvnet"], choices=sorted(METHODS)
+    )
     parser.add_argument("--output", type=Path, help="folder for the picture")
     parser.add_argument("--tune", action="store_true", help="TV's strengths on phantom ta")
     args = parser.parse_args()
@@ -95,7 +100,8 @@ def _part(scan: Sinogram, ends: tuple[int, int] | None) -> Sinogram:
 
 def _image(scan: Sinogram, settings: Settings) -> Tensor:
     volume, _ = reconstruct(scan, settings)
-    return torch.from_numpy(np.ascontiguousarray(volume.array[..., 0]))[None, None]
+    x = torch.from_numpy(np.ascontiguousarray(volume.array[..., 0]))[None, None]
+    return resize(x, scan.grid.shape, linear)
 
 
 def _tune(path: Path) -> None:

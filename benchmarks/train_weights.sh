@@ -57,6 +57,7 @@ done
 for name in fbpconvnet-low-dose primal-dual-low-dose fbpconvnet-sparse primal-dual-sparse; do
     run "$name" "$name" --data "$data" --cases "$tables/reconstruction_cases.csv" "$@"
 done
+run fbpconvnet-discs fbpconvnet-discs --data "$data" "$@"
 for name in gan-pneumonia cgan-pneumonia; do
     run "$name" "$name" --data "$data/travel/labelled" "$@"
 done

@@ -83,7 +83,7 @@ INSIDE_TRAINING = [
     {"contrasts", "pet_pairs", "masks"},
     {"learners"},
     {"pairs"},
-    {"lessons", "projections"},
+    {"lessons", "projections", "discs"},
     {"fit", "watch", "trend", "vitals"},
     {"doctor", "figures", "board"},
     {"cures"},

@@ -20,7 +20,7 @@ from medacuity.physics.geometry import Geometry, Grid
 from medacuity.physics.iterative import Report as StepReport
 from medacuity.physics.iterative import Solved, cgls, noise_level, sirt, solve
 from medacuity.physics.radon import Radon
-from medacuity.physics.tv import shortest_edges
+from medacuity.physics.tv import STEPS, STRENGTH, TOLERANCE, shortest_edges
 from medacuity.reconstruct_findings import describe
 from medacuity.reconstruct_learned import (
     FAMILIES,
@@ -61,8 +61,8 @@ class Settings:
     window: str = "ramp"
     cutoff: float = 1.0
     steps: int | None = None
-    tolerance: float = 5e-4
-    strength: float = 0.7
+    tolerance: float = TOLERANCE
+    strength: float = STRENGTH
     model: str | None = None
     consistent: bool = False
     spacing: float | None = None
@@ -112,6 +112,10 @@ class Task:
         """Return how many steps may be taken."""
         return usual if self.settings.steps is None else self.settings.steps
 
+    def means(self) -> Tensor:
+        """Return the line integrals less what few counts add to their logarithm."""
+        return self.y if self.photons is None else unbiased(self.y, photons=self.photons)
+
     def fbp(self, window: str, cutoff: float = 1.0) -> Tensor:
         """Return the filtered back-projection: a result, or where to start from."""
         scan, grid = self.operator.geometry, self.operator.grid
@@ -143,21 +147,22 @@ def _cgls(task: Task) -> Solved:
 
 def _tv(task: Task) -> Solved:
     return shortest_edges(
-        task.y, task.operator, weights=task.weights, photons=task.photons,
-        strength=task.settings.strength, steps=task.steps(100),
+        task.means(), task.operator, weights=task.weights, known=task.photons is not None,
+        strength=task.settings.strength, steps=task.steps(STEPS),
         tolerance=task.settings.tolerance, report=task.report,
     )  # fmt: skip
 
 
 def _learned(task: Task) -> Solved:
     scan, grid = task.operator.geometry, task.operator.grid
-    water = task.water or level_of(task.y, scan, grid)
     trained = reconstructor(weights_of(task.settings, scan, grid))
-    y = task.y if task.photons is None else unbiased(task.y, photons=task.photons)
-    x = image_of(y, task.weights, task.operator, water=water, trained=trained)
+    least = _tv(task)
+    water = task.water or level_of(least.x)
+    x = image_of(
+        task.means(), task.weights, least.x, operator=task.operator, water=water, trained=trained
+    )
     if not task.settings.consistent:
-        task.report(1, 1, 0.0)
-        return Solved(x, 1, "direct")
+        return Solved(x, least.steps, least.why)
     return solve(
         cgls(task.y, task.operator, start=x), steps=task.steps(20),
         tolerance=task.settings.tolerance, weights=task.weights, report=task.report,

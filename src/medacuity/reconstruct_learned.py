@@ -15,6 +15,7 @@ from medacuity.physics.averages import interleaved
 from medacuity.physics.fbp import fbp
 from medacuity.physics.geometry import Geometry, Grid
 from medacuity.physics.radon import Radon
+from medacuity.physics.tv import densest
 
 FAMILIES = ("fbpconvnet", "primal-dual")
 """What `METHODS` offers; names of shipped weights begin with these."""
@@ -56,12 +57,15 @@ def reconstructor(weights: str) -> Trained:
     return trained
 
 
-def image_of(y: Tensor, sure: Tensor, operator: Radon, *, water: float, trained: Trained) -> Tensor:
-    """Return what a network makes of line integrals; in the coarse, what they say themselves.
+def image_of(
+    y: Tensor, sure: Tensor, least: Tensor, *, operator: Radon, water: float, trained: Trained
+) -> Tensor:
+    """Return what a network makes of line integrals, and of the image of least total variation.
 
     Args:
         y: Line integrals ``(B, 1, views, bins)``.
         sure: One over their variance.
+        least: What networks start from, ``(B, 1, I, J)``, attenuation per mm.
         operator: The projector onto the pixels wanted.
         water: Attenuation per mm that networks are to take for water.
         trained: The network.
@@ -75,25 +79,28 @@ def image_of(y: Tensor, sure: Tensor, operator: Radon, *, water: float, trained:
     model: Any = trained.model.to(y.device)  # of one of the classes in RECONSTRUCTORS
     (whole,) = interleaved(scan, grid, 1)
 
-    def image(y: Tensor, sure: Tensor) -> Tensor:
-        start = fbp(y, scan, grid, window="hann")
+    beside = int(trained.card.arguments.get("beside", 0))
+
+    def image(y: Tensor, sure: Tensor, least: Tensor) -> Tensor:
+        start = torch.cat([least, fbp(y, scan, grid, window="hann")], 1)[:, : 1 + beside]
         if trained.card.network == "PrimalDual":
             x = model(start, whole.told(y, sure), parts)
-            return torch.as_tensor(x + coarse(start - x))
-        fits = pad_to_multiple(start, int(model.multiple))
-        x = model.steady(fits)[:, :, : grid.shape[0], : grid.shape[1]]
-        return torch.as_tensor(x + coarse(start - x))
+        else:
+            fits = pad_to_multiple(start, int(model.multiple))
+            x = model.steady(fits)[:, :, : grid.shape[0], : grid.shape[1]]
+        return torch.as_tensor(x + coarse(least - x))
 
+    given = (y / water, sure * water**2, least / water)
     with torch.no_grad():
-        slices = zip(torch.split(y, AT_A_TIME), torch.split(sure, AT_A_TIME), strict=True)
-        return water * torch.cat([image(y / water, sure * water**2) for y, sure in slices])
+        slices = zip(*(torch.split(side, AT_A_TIME) for side in given), strict=True)
+        return water * torch.cat([image(*some) for some in slices])
 
 
 def coarse(x: Tensor) -> Tensor:
     """Return what of an image ``(B, 1, I, J)`` is coarser than 8 pixels; a constant stays.
 
-    The ramp filter leaves next to no noise there, so that back-projection is right about the
-    mean over a region, and a network, which draws everything to what is likely, need not be.
+    Rays tell the mean over a region nearly without noise, and an image that explains them is
+    right about it; a network, which draws everything to what is likely, need not be.
     """
     for axis in (2, 3):
         n = torch.arange(x.shape[axis], device=x.device, dtype=x.dtype)
@@ -102,14 +109,13 @@ def coarse(x: Tensor) -> Tensor:
     return x
 
 
-def level_of(y: Tensor, geometry: Geometry, grid: Grid) -> float:
+def level_of(least: Tensor) -> float:
     """Return the attenuation to be taken for water where a file does not say: of its densest part.
 
     Raises:
         UsageError: There is nothing in the field of view.
     """
-    x = fbp(y[:1], geometry, grid, window="hann")
-    level = float(np.percentile(x.cpu().numpy(), 95))
+    level = densest(least[:1])
     if not 0 < level < math.inf:
         raise UsageError("there is nothing in the scan that a network could go by; use fbp or tv")
     return level

@@ -1,6 +1,6 @@
 """What all networks that reconstruct promise, and what is special about each.
 
-They have the published number of weights; start at filtered back-projection; treat slices of a
+They have the published number of weights; start at the image they are given; treat slices of a
 batch alike; pass a gradient to every weight; refuse what does not fit.
 """
 

@@ -14,17 +14,19 @@ class FBPConvNet(nn.Module):
     of its own size on the way down, and what comes out is added to the image. From Jin et al.,
     "Deep Convolutional Neural Network for Inverse Problems in Imaging", IEEE TIP 2017,
     https://arxiv.org/abs/1611.03679, as in the authors' code: three convolutions at full size,
-    two at the others, batch norm throughout. Beyond the paper: volumes, any width and depth, and
-    a last layer that starts at zero, so that training starts at filtered back-projection.
+    two at the others, batch norm throughout. Beyond the paper: volumes, any width and depth,
+    images that are seen beside the one that is corrected, and a last layer that starts at zero,
+    so that training starts at the image that is corrected.
 
     Args:
         dims: Spatial axes of the image: 2 (slices) or 3 (volumes).
         channels: Image channels, the same going in and coming out.
         width: Features at full size; they double at each halving. The paper's are 64.
         depth: Halvings; 4 in the paper.
+        beside: Further channels going in, which are seen and not added to; none in the paper.
 
     Shape:
-        ``(B, channels, *S)`` -> the same; ``S`` multiples of ``2**depth``.
+        ``(B, channels + beside, *S)`` -> ``(B, channels, *S)``; ``S`` multiples of ``2**depth``.
 
     Attributes:
         halo: None: it sees too far for tiles to be worth it.
@@ -42,15 +44,18 @@ class FBPConvNet(nn.Module):
 
     halo: int | None = None
 
-    def __init__(self, *, dims: int, channels: int = 1, width: int = 64, depth: int = 4) -> None:
+    def __init__(
+        self, *, dims: int, channels: int = 1, width: int = 64, depth: int = 4, beside: int = 0
+    ) -> None:  # fmt: skip
         super().__init__()
         at_least(1, channels=channels, width=width, depth=depth)
-        self.dims = dims
+        at_least(0, beside=beside)
+        self.dims, self.channels = dims, channels
         self.scale = (1,) * dims
         self.multiple = 2**depth
         self.pool = POOL[dims](2)
         widths = [width * 2**n for n in range(depth + 1)]
-        self.down = nn.ModuleList([_steps(dims, channels, width, 3)])
+        self.down = nn.ModuleList([_steps(dims, channels + beside, width, 3)])
         self.down.extend(_steps(dims, w // 2, w, 2) for w in widths[1:])
         self.enlarge = nn.ModuleList(_enlarge(dims, w) for w in widths[:0:-1])
         self.up = nn.ModuleList(_steps(dims, w, w // 2, 2) for w in widths[:0:-1])
@@ -59,7 +64,7 @@ class FBPConvNet(nn.Module):
         nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return ``x`` without streaks and noise."""
+        """Return the first ``channels`` of ``x`` without streaks and noise."""
         check_multiple(x, self.multiple)
         features, kept = x, []
         for n, step in enumerate(self.down):
@@ -67,7 +72,7 @@ class FBPConvNet(nn.Module):
             kept.append(features)
         for enlarge, step, beside in zip(self.enlarge, self.up, kept[-2::-1], strict=True):
             features = step(cat([beside, enlarge(features)], 1))
-        out: Tensor = x + self.last(features)
+        out: Tensor = x[:, : self.channels] + self.last(features)
         return out
 
     def steady(self, x: Tensor) -> Tensor:
@@ -78,7 +83,7 @@ class FBPConvNet(nn.Module):
         """
         if self.dims != 2:
             raise ValueError(f"slices can be turned, got a network of {self.dims} dimensions")
-        made = torch.zeros_like(x)
+        made = torch.zeros_like(x[:, : self.channels])
         for turns in range(4):
             for mirror in ((), (3,)):
                 seen = torch.rot90(x, turns, (2, 3)).flip(mirror)

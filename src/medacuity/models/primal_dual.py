@@ -52,13 +52,14 @@ class PrimalDual(nn.Module):
         memory: Channels each end remembers.
         width: Features of the small networks.
         first: Width of a `FBPConvNet` of 3 halvings in front; 0: none.
+        beside: Images that this sees beside the one to start from.
         plain: 1: the rays and the image's are seen, neither noise nor the filtered correction,
             and slopes are learnt, as in the paper.
 
     Shape:
-        An image ``(B, 1, I, J)`` to start from, rays ``(B, 2, views, bins)``, their sum and its
-        standard deviation, and the projectors of their parts -> ``(B, 1, I, J)``. Part ``n`` of
-        ``N`` has the views ``n, n + N, n + 2 N...``; N divides their number.
+        An image ``(B, 1 + beside, I, J)`` to start from, rays ``(B, 2, views, bins)``, their sum
+        and its standard deviation, and the projectors of their parts -> ``(B, 1, I, J)``. Part
+        ``n`` of ``N`` has the views ``n, n + N, n + 2 N...``; N divides their number.
 
     Raises:
         ValueError: ``dims`` is not 2, a count is not a whole number >= 1, or the views cannot
@@ -70,7 +71,7 @@ class PrimalDual(nn.Module):
 
     def __init__(
         self, *, dims: int, iterations: int = 10, memory: int = 5, width: int = 32,
-        first: int = 0, plain: int = 0,
+        first: int = 0, beside: int = 0, plain: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         at_least(1, iterations=iterations, memory=memory, width=width)
@@ -79,7 +80,8 @@ class PrimalDual(nn.Module):
         self.dims = dims
         self.scale = (1, 1)
         self.memory, self.plain = memory, bool(plain)
-        self.first = FBPConvNet(dims=2, width=first, depth=3) if first else None
+        front = partial(FBPConvNet, dims=2, width=first, depth=3, beside=beside)
+        self.first = front() if first else None
         slope = partial(nn.PReLU, width) if plain else partial(nn.LeakyReLU, 0.2)
 
         def steps(inputs: int) -> nn.ModuleList:
@@ -95,7 +97,7 @@ class PrimalDual(nn.Module):
             fits = pad_to_multiple(x, self.first.multiple)
             begin = self.first(fits) if self.training else self.first.steady(fits)
             x = begin[:, :, : x.shape[2], : x.shape[3]]
-        image = x.float().repeat(1, self.memory, 1, 1)
+        image = x[:, :1].float().repeat(1, self.memory, 1, 1)
         turns = [y[:, :, n :: len(parts)] for n in range(len(parts))]
         rays = y.new_zeros(len(y), self.memory, *turns[0].shape[2:])
         for n, (dual, primal) in enumerate(zip(self.dual, self.primal, strict=True)):

@@ -4,10 +4,12 @@ A network of local steps does not need a whole body to learn on. Slices are smal
 patients, of random ellipses, and of MR anatomy with the values of CT, each in a small scanner
 whose pixels, bins and views lie as densely as those of a large one. Pieces are projected from
 pixels half as large as those that are wanted back, so that nothing is inverted by the sums that
-made it; the noise is drawn anew for every batch.
+made it. What networks start from is the image of least total variation, beside the filtered
+back-projection: they learn what classical reconstruction still gets wrong.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -22,8 +24,10 @@ from medacuity.physics.averages import Averages, interleaved
 from medacuity.physics.dose import Attenuation, counted, low_dose, smoothed, unbiased
 from medacuity.physics.fbp import fbp
 from medacuity.physics.geometry import Geometry, Grid, lodopab, parallel
+from medacuity.physics.iterative import noise_level
 from medacuity.physics.phantoms import Ellipse, Phantom, random_ellipses
 from medacuity.physics.radon import Radon
+from medacuity.physics.tv import shortest_edges
 from medacuity.training.cases import Case
 from medacuity.training.degraded import read_scan
 from medacuity.training.pairs import Pairs
@@ -32,17 +36,21 @@ from medacuity.volume import Volume
 ELLIPSES = Case(Path("ellipses"), "ellipses", "train", "CC0")
 """Not a file: random ellipses, made where they are needed."""
 
-PIECES = 48  # of a case, in each variant
+PIECES = 24  # of a case, in each variant
 WATER = Attenuation()
 AIR = -1000.0
 COARSE = 3.5  # mm: of coarser pixels there is nothing to learn
+SMOOTH, BLURRED = 4.0, 0.4
+"""Up to so many mm lie between what a blurred piece of a scan still tells apart, and the share of
+such pieces: scanners differ in sharpness more than patients do."""
 
 
 class Scan(NamedTuple):
     """What a reconstruction starts from, what it should be, and the rays.
 
-    Images are ``(B, 1, I, J)``, air at 0 and water at 1; rays ``(B, 2, views, bins)``: sums
-    along them in cm of water, and the standard deviation of those.
+    Images are ``(B, 1, I, J)``, air at 0 and water at 1, but ``(B, 2, I, J)`` to start from: by
+    total variation and by filtered back-projection. Rays ``(B, 2, views, bins)``: sums along
+    them in cm of water, and the standard deviation of those.
     """
 
     input: Tensor
@@ -59,6 +67,7 @@ class Scanner:
         parts: Into which a network shares them, one for each of its iterations by turns.
         photons: Fewest and most at a bin, drawn for every slice. A pixel gets its noise from all
             views: a scanner of a third of the views needs three times the photons.
+        quiet: Share of scans without noise, by a scanner whose photons nobody knows.
         size: Pixels along both sides.
         window: Of the filtered back-projection that a network starts from.
     """
@@ -66,6 +75,7 @@ class Scanner:
     views: int
     parts: int
     photons: tuple[float, float]
+    quiet: float = 0.0
     size: int = 128
     window: str = "hann"
 
@@ -88,10 +98,11 @@ class Scanner:
 
 
 def make_pieces(case: Case, scanner: Scanner, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return line integrals of pieces of a case without noise, and the pieces; water has 1.
+    """Return the rays of pieces of a case, and the pieces with what to start from.
 
     Shape:
-        ``(N, 1, views, bins)``, in mm, and ``(N, 1, size, size)``.
+        ``(N, 2, views, bins)``, as `Scan` has rays, and ``(N, 3, size, size)``: the piece, and
+        what reconstruction makes of it by total variation and by filtered back-projection.
     """
     size, spacing = scanner.size, scanner.grid.spacing
     fine = Grid((2 * size, 2 * size), (spacing[0] / 2, spacing[1] / 2))
@@ -100,69 +111,93 @@ def make_pieces(case: Case, scanner: Scanner, rng: torch.Generator) -> tuple[Ten
     else:
         large = _cut(read_scan(case.path), fine, rng)
     large = large.clamp(min=0)
-    return Radon(scanner.geometry, fine)(large) / 100, avg_pool2d(large, 2)
+    lines, pieces = Radon(scanner.geometry, fine)(large), avg_pool2d(large, 2)
+    quiet = round(scanner.quiet * len(pieces))
+    scans = [
+        scanned(lines[some], pieces[some], photons, scanner=scanner, rng=rng)
+        for some, photons in (
+            (slice(quiet), None), (slice(quiet, None), _photons(scanner, len(pieces) - quiet, rng)),
+        )
+        if len(pieces[some])
+    ]  # fmt: skip
+    images = [torch.cat([scan.target, scan.input], 1) for scan in scans]
+    return torch.cat([scan.rays for scan in scans]), torch.cat(images)
 
 
 class Scans(Pairs):
-    """Draw batches of scans with fresh noise.
+    """Draw batches of scans.
 
     Args:
         folder: Where `prepare` wrote.
         split: ``"train"`` or ``"validate"``.
         scanner: What they were projected by.
         seed: Decides every draw.
+        turned: Whether images are turned and mirrored by chance; their rays are not.
         rank: Number of this process among those that train together.
     """
 
     def __init__(
-        self, folder: Path, split: str, *, scanner: Scanner, seed: int, rank: int = 0
-    ) -> None:
+        self, folder: Path, split: str, *, scanner: Scanner, seed: int, turned: bool,
+        rank: int = 0,
+    ) -> None:  # fmt: skip
         scan = scanner.geometry
         patch = (scan.views, scan.bins)
         super().__init__(folder, split, patch=patch, scale=(1, 1), seed=seed, rank=rank)
-        self.scanner = scanner
+        self.turned = turned
 
     def batch(self, step: int, size: int) -> Scan:  # type: ignore[override]
         """Return the batch of one step."""
         rng = np.random.default_rng([self.seed, step, self.rank])
         drawn = []
         for _ in range(size):
-            lines, pieces = self.arrays[int(rng.integers(len(self.arrays)))]
-            item = int(rng.integers(len(lines)))
-            drawn.append((lines[item], pieces[item]))
-        clean, target = (
-            torch.from_numpy(np.stack(side)).float() for side in zip(*drawn, strict=True)
-        )
-        low, high = (math.log(n) for n in self.scanner.photons)
-        photons = np.exp(rng.uniform(low, high, size=size))
-        noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        return scanned(100 * clean, target, photons, scanner=self.scanner, rng=noise)
+            pair = self.arrays[int(rng.integers(len(self.arrays)))]
+            item = int(rng.integers(len(pair[0])))
+            drawn.append([torch.from_numpy(np.array(side[item])).float() for side in pair])
+        rays, images = (torch.stack(side) for side in zip(*drawn, strict=True))
+        if self.turned:
+            images = torch.rot90(images, int(rng.integers(4)), (2, 3))
+            images = images.flip(3) if rng.integers(2) else images
+        return Scan(images[:, 1:], images[:, :1], rays)
 
 
 def scanned(
-    clean: Tensor, target: Tensor, photons: np.ndarray, *, scanner: Scanner, rng: torch.Generator
-) -> Scan:
+    clean: Tensor, target: Tensor, photons: Sequence[float] | None, *, scanner: Scanner,
+    rng: torch.Generator,
+) -> Scan:  # fmt: skip
     """Return scans of slices with the noise of a dose.
 
     Args:
         clean: Line integrals ``(B, 1, views, bins)`` in mm of water.
         target: ``(B, 1, I, J)``, water at 1.
-        photons: For every slice.
+        photons: At a bin, for every slice; None for no noise.
         scanner: What projected them.
         rng: Source of the noise.
     """
-    beyond = torch.stack([_beyond(scanner, rng) for _ in photons])[:, None]
-    noisy = [
-        low_dose(WATER.water * line[None], photons=float(n), rng=rng)
-        for line, n in zip(clean + beyond, photons, strict=True)
-    ]
-    noisy = [unbiased(y, photons=float(n)) for y, n in zip(noisy, photons, strict=True)]
-    sure = [counted(smoothed(y), photons=float(n)) for y, n in zip(noisy, photons, strict=True)]
-    y, weights = torch.cat(noisy) / WATER.water - beyond, torch.cat(sure) * WATER.water**2
     scan, grid = scanner.geometry, scanner.grid
     (whole,) = interleaved(scan, grid, 1)
-    start = fbp(y, scan, grid, window=scanner.window)
+    if photons is None:
+        y, weights = clean, (noise_level(clean) ** -2).expand_as(clean)
+    else:
+        noisy = [_noisy(y[None], n, scanner, rng) for y, n in zip(clean, photons, strict=True)]
+        y, weights = (torch.cat(side) for side in zip(*noisy, strict=True))
+    least = shortest_edges(y, whole.operator, weights=weights, known=photons is not None)
+    start = torch.cat([least.x, fbp(y, scan, grid, window=scanner.window)], 1)
     return Scan(start, target, whole.told(y, weights))
+
+
+def _noisy(
+    clean: Tensor, photons: float, scanner: Scanner, rng: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return line integrals of a slice in mm of water as photons tell them, and how surely."""
+    beyond = _beyond(scanner, rng)
+    y = low_dose(WATER.water * (clean + beyond), photons=photons, rng=rng)
+    sure = counted(smoothed(y), photons=photons)
+    return unbiased(y, photons=photons) / WATER.water - beyond, sure * WATER.water**2
+
+
+def _photons(scanner: Scanner, count: int, rng: torch.Generator) -> list[float]:
+    low, high = (math.log(n) for n in scanner.photons)
+    return [math.exp(_between(rng, low, high)) for _ in range(count)]
 
 
 def _beyond(scanner: Scanner, rng: torch.Generator) -> Tensor:
@@ -232,8 +267,10 @@ def _sampled(
     """Return ``(1, I, J)`` of a plane around a place in it, with any turn, mirror and size."""
     # Coarse slices are taken for small ones: what has been enlarged has nothing fine to teach.
     pixel = 2 * fine.spacing[0]
-    most = max(pixel, min(spacing))
-    zoom = math.exp(_between(rng, math.log(0.8 * pixel), math.log(1.3 * most))) / min(spacing)
+    most = 1.3 * max(pixel, min(spacing))
+    if _between(rng, 0, 1) < BLURRED:
+        most = max(most, SMOOTH)
+    zoom = math.exp(_between(rng, math.log(0.8 * pixel), math.log(most))) / min(spacing)
     turn = _between(rng, 0, 2 * math.pi)
     mirror = 1.0 if _between(rng, 0, 1) < 0.5 else -1.0
     u, v = (torch.from_numpy(place).float() / zoom for place in fine.places())

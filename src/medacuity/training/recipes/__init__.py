@@ -2,6 +2,7 @@
 
 from medacuity.training.recipes.contrasts import RECIPES as CONTRASTS
 from medacuity.training.recipes.ct import RECIPES as CT
+from medacuity.training.recipes.discs import RECIPES as DISCS
 from medacuity.training.recipes.family import RECIPES as FAMILY
 from medacuity.training.recipes.features import RECIPES as FEATURES
 from medacuity.training.recipes.gan import RECIPES as GAN
@@ -24,7 +25,7 @@ RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         *MRI, *CT, *FAMILY, *PHOTO, *SRGAN, *CONTRASTS, *PET, *GAN, *FEATURES, *RECONSTRUCTION,
-        *TISSUES,
+        *TISSUES, *DISCS,
     )
 }  # fmt: skip
 """What ``medacuity train NAME`` knows."""

@@ -240,7 +240,7 @@ class Reconstruction(Recipe):
     scanner: Scanner
     """What pieces of patients and phantoms are projected by."""
     unrolled: bool
-    """Whether the network sees the rays, or nothing but their filtered back-projection."""
+    """Whether the network sees the rays, or nothing but images made of them."""
     variants: int = 4
     watched: int = 1
     intensity: Rule = field(default_factory=lambda: Fixed(-1000.0, 0.0))
@@ -250,7 +250,7 @@ class Reconstruction(Recipe):
         return [*find_cases(data, table), ELLIPSES]
 
     def make(self, case: Case, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return line integrals of pieces, and the pieces."""
+        """Return scans of pieces, and the pieces."""
         return make_pieces(case, self.scanner, rng)
 
     def described(self, cases: Sequence[Case]) -> str:
@@ -259,11 +259,14 @@ class Reconstruction(Recipe):
         return f"random ellipses; pieces of {super().described(real)}"
 
     def batches(self, folder: Path, split: str, rank: int) -> Scans:
-        """Return scans with fresh noise."""
-        return Scans(folder, split, scanner=self.scanner, seed=self.seed, rank=rank)
+        """Return scans of pieces, and what to start from."""
+        return Scans(
+            folder, split, scanner=self.scanner, seed=self.seed, rank=rank,
+            turned=split == "train" and not self.unrolled,
+        )  # fmt: skip
 
     def look(self, model: nn.Module, batches: Sequence[Any], device: str, title: str) -> Look:
-        """Measure the gain over filtered back-projection."""
+        """Measure the gain over total variation."""
         parts = self.scanner.operators() if self.unrolled else ()
         return reconstructed(model, batches, device, title, parts=parts)
 
