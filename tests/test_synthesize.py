@@ -276,6 +276,16 @@ def test_wishes_that_nothing_meets_are_refused(few, wish, words):
         chosen(wish)
 
 
+def test_a_scan_is_not_taken_for_a_label_map(tmp_path, monkeypatch, plain_network):
+    """Weights for label maps are found by ``--from`` or by name, and never by what they make."""
+    labels = plain(tmp_path, arguments={"dims": 2, "channels": 2}, classes=["air", "grey"],
+                   input=Images("tissues"), output=Images("T1"))  # fmt: skip
+    monkeypatch.setattr(module, "shipped", lambda: {"labels": labels})
+    with pytest.raises(UsageError, match="no shipped network turns a scan to T1"):
+        chosen(Settings(to="T1"))
+    assert chosen(Settings(to="T1", origin="tissues")).classes == ["air", "grey"]
+
+
 def test_weights_that_make_something_else_are_refused(few):
     weights = str(few["pix2pix-t1-t2"])
     assert chosen(Settings(weights=weights)) == read_card(Path(weights))

@@ -52,6 +52,11 @@ def subject(name: str, slices: int = 6, size: tuple[int, int] = (32, 48)) -> Sub
     return Subject(name, images.clamp(min=0)[:, None], answers)
 
 
+def replanned(task: Segmentation, **changes: object) -> Segmentation:
+    """Return the same subjects under another plan."""
+    return Segmentation({"train": task.pool, "test": task.tests}, replace(task.plan, **changes))
+
+
 @pytest.fixture(scope="module")
 def task() -> Segmentation:
     people = {"train": [subject(n) for n in "abc"], "test": [subject(n) for n in "xy"]}
@@ -76,7 +81,7 @@ def test_seeds_decide(task):
     assert len(set(first.patients)) == 2
     assert any(set(task.draw(2, n).patients) != set(first.patients) for n in range(5))
     assert torch.equal(task.generate(first, 1).images, task.generate(again, 1).images)
-    quick = task.with_plan(steps=2)
+    quick = replanned(task, steps=2)
     weights = [quick.learn(first, classical=True, seed=s).state_dict() for s in (1, 1, 2)]
     assert all(torch.equal(a, b) for a, b in zip(*map(dict.values, weights[:2]), strict=True))
     assert not torch.equal(*(w["join.0.weight"] for w in weights[1:]))
@@ -111,7 +116,7 @@ def test_images_of_masks_come_of_masks(task):
         float(made.images[:, 0][mask].mean()) for mask in (made.answers == 3, made.answers == 0)
     )
     assert inside > outside + 0.1
-    both = task.with_plan(source="both", generated=4).generate(real, 0)
+    both = replanned(task, source="both", generated=4).generate(real, 0)
     assert [name.split()[1] for name in both.patients] == ["contrast"] * 2 + ["mask"] * 2
 
 
@@ -178,7 +183,7 @@ def test_labels_that_nobody_can_learn_are_refused():
 
 
 def test_most_likely_labels_have_the_size_of_the_image(task):
-    model = task.with_plan(steps=1).learn(task.draw(1, 0), classical=False, seed=0)
+    model = replanned(task, steps=1).learn(task.draw(1, 0), classical=False, seed=0)
     assert segmented(model, torch.rand(19, 1, 32, 48)).shape == (19, 32, 48)
 
 

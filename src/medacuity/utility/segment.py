@@ -4,11 +4,11 @@ The test cases are real scans of other people, twice: as they are, and with thei
 other order of brightness (`medacuity.physics.recontrast`): contrasts that no training saw.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from itertools import permutations
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from medacuity.errors import UsageError
 from medacuity.losses import cross_entropy_and_dice
 from medacuity.metrics.overlap import dices
 from medacuity.models import FineUNet
-from medacuity.nd import CONV, channels_last
+from medacuity.nd import channels_last
 from medacuity.physics.recontrast import explained, with_means
 from medacuity.training.fit import fit
 from medacuity.training.learners.descent import adam
@@ -25,7 +25,7 @@ from medacuity.training.learners.supervised import Supervised, made_for_half, pa
 from medacuity.utility.segment_data import Drawn, randomised
 from medacuity.utility.segment_pairs import from_masks
 from medacuity.utility.subjects import Subject
-from medacuity.utility.task import Examples
+from medacuity.utility.task import Examples, joined
 
 AMOUNTS = (1, 2, 4, 8)
 DARK, BRIGHT = 0.25, 0.9  # brightness of the darkest and brightest tissue in other contrasts
@@ -146,14 +146,15 @@ class Segmentation:
     def generate(self, real: Examples, seed: int) -> Examples:
         """Return images made of the label maps of these subjects, deformed; see the plan."""
         rng = torch.Generator().manual_seed(seed * 1009 + 1)
-        ways = {"randomised": randomised, "masks": partial(from_masks, steps=self.plan.pix2pix)}
+        ways: dict[str, Callable[..., Examples]] = {
+            "randomised": randomised,
+            "masks": partial(from_masks, steps=self.plan.pix2pix),
+        }
         wanted = list(ways) if self.plan.source == "both" else [self.plan.source]
         count = self.plan.generated // len(wanted)
-        parts = [ways[way](real, count=count, classes=self.classes, rng=rng) for way in wanted]
-        return Examples(
-            torch.cat([p.images for p in parts]), torch.cat([p.answers for p in parts]),
-            tuple(name for p in parts for name in p.patients),
-        )  # fmt: skip
+        return joined(
+            [ways[way](real, count=count, classes=self.classes, rng=rng) for way in wanted]
+        )
 
     def learn(self, examples: Examples, *, classical: bool, seed: int) -> nn.Module:
         """Return a U-Net that has learnt from slices."""
@@ -164,8 +165,9 @@ class Segmentation:
                 dims=2, outputs=self.classes, width=plan.width, depth=4, fine=plan.fine
             )
             for module in network.modules():
-                if isinstance(module, tuple(CONV.values())):  # small weights are for games
-                    module.reset_parameters()
+                draw: Callable[[], None] | None = getattr(module, "reset_parameters", None)
+                if draw is not None:  # small weights are for games, and too slow for a short run
+                    draw()
         model = channels_last(network, 2)
         objective = partial(paired, loss=cross_entropy_and_dice)
         learner = Supervised(model, objective=objective, steps=plan.steps, descent=adam(plan.rate))
@@ -209,13 +211,6 @@ class Segmentation:
             with_means(s.images, shares, old=old, new=new)
             for new in self.orders for s, (shares, old) in zip(self.tests, pieces, strict=True)
         ]  # fmt: skip
-
-    def with_plan(self, **changes: Any) -> "Segmentation":
-        """Return the same subjects under another plan."""
-        return Segmentation(
-            {"train": self.pool, "test": self.tests}, replace(self.plan, **changes),
-            names=self.tissues,
-        )  # fmt: skip
 
 
 @torch.no_grad()
