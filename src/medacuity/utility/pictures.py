@@ -62,7 +62,8 @@ def gains(task: Task, results: Results, plan: Plan) -> Figure:
         words = [task.described(amount).replace(" (", "\n(") for amount in plan.amounts]
         column[1].set_xticklabels(words, fontsize=7)
         column[0].set_xticks(range(len(plan.amounts)), [""] * len(plan.amounts))
-    axes[0, 0].legend(fontsize=7, frameon=False)
+    names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*names, loc="outside upper center", ncols=len(plan.arms), fontsize=8)
     return figure
 
 
