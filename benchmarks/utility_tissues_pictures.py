@@ -1,6 +1,6 @@
 """Draw what segmenters learn from, and what they make of contrasts they never saw.
 
-    python benchmarks/utility_tissues_pictures.py --data ../shared/data --output DIR [--subjects 4]
+    python benchmarks/utility_tissues_pictures.py --data ../shared/data --output DIR [--steps 300]
 
 Two pictures: generated slices with their labels, and the test contrasts; then segmentations by
 models that learnt with and without generated slices, of a test subject's T1, of the same slice
@@ -16,13 +16,13 @@ from matplotlib.colors import ListedColormap
 from torch import Tensor
 from utility_tissues import SPACING, task
 
-from medacuity.utility.harness import ARMS, BASELINE, BOTH
+from medacuity.utility.harness import ARMS, BASELINE
 from medacuity.utility.segment import Segmentation, Segmenting, segmented
 from medacuity.utility.subjects import read_slices
 from medacuity.utility.task import Examples, joined
 
 LABELS = ListedColormap(["black", "#3b82c4", "#b0b0b0", "#f5f0e0"])
-SHOWN = (BASELINE, BOTH, "generated only")
+SHOWN = (BASELINE, "generated only")
 REAL = "bulk/mri/open_ms/patient26_{}_MNI1mm.nii.gz"
 
 
@@ -87,14 +87,15 @@ def _finished(figure: plt.Figure, path: Path) -> None:
 
 
 def main() -> None:
-    """Train three models and draw."""
+    """Train two models and draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--subjects", type=int, default=4)
+    parser.add_argument("--subjects", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=300)
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
-    on = task(args.data, Segmenting(generated=400))
+    on = task(args.data, Segmenting(generated=400, steps=args.steps))
     real = on.draw(args.subjects, 0)
     made = on.generate(real, 0)
     contrasts(on, made, args.output / "tissues-contrasts.png")
