@@ -7,7 +7,7 @@ Without --data pictures are made up: dim spots in noise and slow shadows, one cl
 and one without, of which few are drawn. Each of three draws trains five classifiers: on real
 pictures, with classical augmentation, with generated pictures, with both, and on generated ones
 alone. What is printed is what may be said: "better" stands only where the interval leaves zero
-out. With --data a generator learns from every draw, which takes some minutes. More: docs/utility.md.
+out. With --data a generator learns from every draw, which takes some minutes: docs/utility.md.
 """
 
 import argparse

@@ -45,7 +45,8 @@ def test_the_words() -> None:
     zero = [0.0] * 5
     better = [0.03, 0.04, 0.05, 0.04, 0.03]
     mixed = [0.03, -0.02, 0.05, -0.04, 0.01]
-    assert compare(better, zero).sentence == "better: +3.8 points (+2.8 to +4.8), p 0.00053, 5 seeds"
+    said = compare(better, zero).sentence
+    assert said == "better: +3.8 points (+2.8 to +4.8), p 0.00053, 5 seeds"
     assert compare(zero, better).word == "worse"
     assert compare(mixed, zero).sentence.startswith("no difference shown: +0.6 points (-")
 
