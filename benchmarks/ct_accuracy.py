@@ -62,6 +62,8 @@ def main() -> None:
     parser.add_argument("--model", nargs="+", default=[], metavar="METHOD=FILE")
     parser.add_argument("--output", type=Path, help="folder for the pictures")
     args = parser.parse_args()
+    if args.output is not None:
+        args.output.mkdir(parents=True, exist_ok=True)
     models = dict(pair.split("=", 1) for pair in args.model)
     for name in args.tasks:
         methods = _available(name) if args.methods is None else args.methods

@@ -52,6 +52,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="folder for the picture")
     parser.add_argument("--tune", action="store_true", help="TV's strengths on phantom ta")
     args = parser.parse_args()
+    if args.output is not None:
+        args.output.mkdir(parents=True, exist_ok=True)
     if args.tune:
         _tune(args.data / FOLDER / "ta.npz")
         return

@@ -66,6 +66,8 @@ def main() -> None:
     parser.add_argument("--factors", type=int, nargs="*", default=[2, 4])
     parser.add_argument("--weights", type=Path, help="folder of weight files, not the shipped")
     args = parser.parse_args()
+    if args.output is not None:
+        args.output.mkdir(parents=True, exist_ok=True)
     chosen = list(scans(args.data))
     for factor in args.factors:
         names = weights_of(factor)

@@ -29,6 +29,9 @@ PART_APART = 4.6
 COARSE = 8.0
 """Pixels of a Gaussian beyond which the mean is what was measured, not what a network thinks."""
 
+SIDE = 30.0
+"""Degrees that no ray comes from, at which even the mean of a region is not in the data."""
+
 AT_A_TIME = 4
 """Slices that a network is given together."""
 
@@ -80,6 +83,7 @@ def image_of(
     (whole,) = interleaved(scan, grid, 1)
 
     beside = int(trained.card.arguments.get("beside", 0))
+    whole_turn = _widest(scan) < SIDE
 
     def image(y: Tensor, sure: Tensor, least: Tensor) -> Tensor:
         start = torch.cat([least, fbp(y, scan, grid, window="hann")], 1)[:, : 1 + beside]
@@ -88,7 +92,7 @@ def image_of(
         else:
             fits = pad_to_multiple(start, int(model.multiple))
             x = model.steady(fits)[:, :, : grid.shape[0], : grid.shape[1]]
-        return torch.as_tensor(x + coarse(least - x))
+        return torch.as_tensor(x + coarse(least - x) if whole_turn else x)
 
     given = (y / water, sure * water**2, least / water)
     with torch.no_grad():
@@ -119,6 +123,12 @@ def level_of(least: Tensor) -> float:
     if not 0 < level < math.inf:
         raise UsageError("there is nothing in the scan that a network could go by; use fbp or tv")
     return level
+
+
+def _widest(geometry: Geometry) -> float:
+    """Return the widest gap between the directions of rays, in degrees; 180 are all there are."""
+    angles = np.sort(np.mod(geometry.angles_deg, 180))
+    return float(np.diff(angles, append=angles[0] + 180).max())
 
 
 def _apart(geometry: Geometry, grid: Grid) -> float:
