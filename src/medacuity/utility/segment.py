@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from medacuity.errors import UsageError
 from medacuity.losses import cross_entropy_and_dice
 from medacuity.metrics.overlap import dices
-from medacuity.models import FineUNet
 from medacuity.nd import channels_last
 from medacuity.physics.recontrast import explained, with_means
 from medacuity.training.fit import fit
@@ -24,6 +23,7 @@ from medacuity.training.learners.descent import adam
 from medacuity.training.learners.supervised import Supervised, made_for_half, paired
 from medacuity.utility.segment_data import Drawn, randomised
 from medacuity.utility.segment_pairs import from_masks
+from medacuity.utility.segmenter import Segmenter
 from medacuity.utility.subjects import Subject
 from medacuity.utility.task import Examples, joined
 
@@ -42,8 +42,7 @@ class Segmenting:
     Args:
         steps: Updates of the weights.
         batch: Slices in a batch; of real and generated ones together, half are real.
-        width: Features of the network's first step down.
-        fine: Features at full resolution: contrast and brightness meet there.
+        width: Features of the network at full resolution.
         rate: Highest learning rate.
         generated: Images generated from the subjects drawn.
         source: Where these come from.
@@ -52,11 +51,10 @@ class Segmenting:
         decides: Which test decides: ``"same"`` contrast, or the mean over ``"other"`` ones.
     """
 
-    steps: int = 500
-    batch: int = 4
-    width: int = 16
-    fine: int = 32
-    rate: float = 1e-2
+    steps: int = 1000
+    batch: int = 8
+    width: int = 12
+    rate: float = 4e-3
     generated: int = 600
     source: Source = "randomised"
     pix2pix: int = 300
@@ -161,13 +159,7 @@ class Segmentation:
         plan = self.plan
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = FineUNet(
-                dims=2, outputs=self.classes, width=plan.width, depth=4, fine=plan.fine
-            )
-            for module in network.modules():
-                draw: Callable[[], None] | None = getattr(module, "reset_parameters", None)
-                if draw is not None:  # small weights are for games, and too slow for a short run
-                    draw()
+            network = Segmenter(dims=2, classes=self.classes, width=plan.width)
         model = channels_last(network, 2)
         objective = partial(paired, loss=cross_entropy_and_dice)
         learner = Supervised(model, objective=objective, steps=plan.steps, descent=adam(plan.rate))
