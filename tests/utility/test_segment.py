@@ -28,9 +28,7 @@ from medacuity.utility.subjects import Subject, read_subjects, read_table
 from medacuity.utility.task import Examples, joined
 
 MEANS = (0.0, 0.4, 0.6, 0.9)
-TINY = Segmenting(
-    steps=80, batch=6, width=6, rate=4e-3, generated=40, contrasts=2, pix2pix=20
-)
+TINY = Segmenting(steps=80, batch=6, width=6, rate=4e-3, generated=40, contrasts=2, pix2pix=20)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
