@@ -160,3 +160,13 @@ def test_the_order_of_axes_does_not_matter(name):
 def test_nothing_left_is_refused():
     with pytest.raises(ValueError, match="at least 1 voxel per axis, got \\(0, 3\\)"):
         rs.resize(torch.rand(4, 4), (0, 3), rs.linear)
+
+
+@pytest.mark.parametrize("kernel", [rs.cubic, rs.spline])
+def test_what_was_resized_for_use_can_be_resized_to_learn(kernel):
+    """Weights of a kernel are kept, whoever asked first."""
+    with torch.inference_mode():
+        rs.resize(torch.rand(1, 1, 11, 13), (17, 19), kernel)
+    x = torch.rand(1, 1, 11, 13, requires_grad=True)
+    rs.resize(x, (17, 19), kernel).sum().backward()
+    assert x.grad is not None

@@ -140,10 +140,11 @@ def _resize_axis(x: Tensor, outputs: int, axis: int, kernel: Kernel) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _bands(kernel: Kernel, inputs: int, outputs: int) -> list[Band]:
-    return [
-        kernel(inputs, outputs, start, min(start + BAND, outputs))
-        for start in range(0, outputs, BAND)
-    ]
+    with torch.inference_mode(mode=False):  # kept for later, and later something may be learnt
+        return [
+            kernel(inputs, outputs, start, min(start + BAND, outputs))
+            for start in range(0, outputs, BAND)
+        ]
 
 
 def _centres(outputs: int, step: float) -> Tensor:
@@ -200,6 +201,7 @@ def _b3(t: Tensor) -> Tensor:
 @lru_cache(maxsize=16)
 def _spline_coefficients(inputs: int) -> Tensor:
     """Return the matrix that turns voxels into B-spline coefficients."""
-    centres = torch.arange(inputs, dtype=torch.float64)
-    samples = _taps(inputs, centres, 1.0, 2.0, _b3, normalise=False)
-    return torch.as_tensor(torch.linalg.inv(samples))
+    with torch.inference_mode(mode=False):
+        centres = torch.arange(inputs, dtype=torch.float64)
+        samples = _taps(inputs, centres, 1.0, 2.0, _b3, normalise=False)
+        return torch.as_tensor(torch.linalg.inv(samples))

@@ -8,7 +8,6 @@
 """
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -77,10 +76,10 @@ def test_a_study_is_created_with_everything(results, capsys):
         (["--method", "A={A}", "--training", "9"], 2),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_one_line(results, capsys, arguments, code):
+def test_what_cannot_be_is_one_line(results, capsys, monkeypatch, arguments, code):
     empty = results / "empty"
     empty.mkdir()
-    os.chdir(empty)
+    monkeypatch.chdir(empty)
     given = [each.format(A=results / "A", B=results / "B") for each in arguments]
     assert main(["study", "create", str(results / "study"), *given]) == code
     said = capsys.readouterr().err.strip().splitlines()

@@ -96,6 +96,12 @@ def run() -> None:
         code = main()
     except KeyboardInterrupt:  # before main could answer for it, or after
         code = INTERRUPT
+    if code == INTERRUPT:
+        # Where it came while Python ran code made of text (a dataclass, a named tuple), the
+        # interpreter would end by the signal although it has been answered for.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPT)
     sys.exit(code)
 
 

@@ -84,10 +84,11 @@ def interleaved(geometry: Geometry, grid: Grid, parts: int) -> tuple[Averages, .
         [3, 3, 3]
     """
     count = max(n for n in range(1, parts + 1) if geometry.views % n == 0)
-    return tuple(
-        Averages(Radon(geometry.select(range(n, geometry.views, count)), grid))
-        for n in range(count)
-    )
+    with torch.inference_mode(mode=False):  # kept for later, and later something may be learnt
+        return tuple(
+            Averages(Radon(geometry.select(range(n, geometry.views, count)), grid))
+            for n in range(count)
+        )
 
 
 def _inverse(sums: Tensor) -> Tensor:
