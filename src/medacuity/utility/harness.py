@@ -181,6 +181,8 @@ def _remember(results: Results, drawn: _Draw) -> None:
     ):
         return
     sets = (made.images, drawn.real.images, drawn.task.held_out)
+    if min(map(len, sets)) < 2:  # one image tells no distances
+        return
     found = memory(*(flat(x) for x in sets[:2]), held_out=flat(sets[2]))
     results.memory.add(
         {"amount": drawn.amount, "seed": drawn.seed, "images": len(made), "nearer": found.nearer,

@@ -71,7 +71,7 @@ class Segmentation:
         names: Of the labels from 1; None: their numbers.
 
     Raises:
-        UsageError: The test subjects have labels that no one to train on has.
+        UsageError: The test subjects have labels that no one to train on has, or there are none.
     """
 
     name = "segment"
@@ -83,6 +83,10 @@ class Segmentation:
         self.pool, self.tests = list(subjects["train"]), list(subjects["test"])
         self.plan = plan or Segmenting()
         self.classes = _labels(self.pool)
+        if self.classes < 2:
+            raise UsageError(
+                "label maps of those to train on hold nothing but 0, what lies outside"
+            )
         if _labels(self.tests) > self.classes:
             raise UsageError(
                 f"test subjects have labels up to {_labels(self.tests) - 1}, and those to train on "
