@@ -85,7 +85,7 @@ class Segmentation:
         self.classes = _labels(self.pool)
         if self.classes < 2:
             raise UsageError(
-                "label maps of those to train on hold nothing but 0, what lies outside"
+                "the label maps to train on hold nothing but 0, which is outside"
             )
         if _labels(self.tests) > self.classes:
             raise UsageError(
