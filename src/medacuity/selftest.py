@@ -91,7 +91,7 @@ def _runs(trained: Trained) -> tuple[bool, str]:
     model: Any = trained.model
     card = trained.card
     size = [max(32, getattr(model, "multiple", 1))] * card.dims
-    given = [torch.full((1, 1, *size), 0.5)]
+    given = [torch.full((1, int(card.arguments.get("channels", 1)), *size), 0.5)]
     if card.purpose == "generate":
         given = [torch.zeros(1, model.latent)]
         given += [torch.zeros(1, dtype=torch.long)] if card.labels else []
