@@ -84,9 +84,7 @@ class Segmentation:
         self.plan = plan or Segmenting()
         self.classes = _labels(self.pool)
         if self.classes < 2:
-            raise UsageError(
-                "the label maps to train on hold nothing but 0, which is outside"
-            )
+            raise UsageError("the label maps to train on hold nothing but 0, which is outside")
         if _labels(self.tests) > self.classes:
             raise UsageError(
                 f"test subjects have labels up to {_labels(self.tests) - 1}, and those to train on "
