@@ -68,7 +68,10 @@ def row(folder: Path, recipe: str, seed: int) -> bool:
     with (folder / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     steps = json.loads((folder / "run.json").read_text())["steps"]
-    seen = next(each for each in reversed(rows) if each.get("contrast"))
+    seen = next((each for each in reversed(rows) if each.get("contrast")), None)
+    if seen is None:
+        print(f"| {recipe} | {seed} | {rows[-1]['step'] if rows else 0} | not looked at yet |")
+        return False
     done = int(rows[-1]["step"])
     sure = fmean(float(each["accuracy"]) for each in rows if int(each["step"]) > done - LAST)
     watched = ", ".join(f"{name} {float(seen[name]):.4g}" for name in WATCHED if seen.get(name))
