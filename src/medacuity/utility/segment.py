@@ -51,7 +51,7 @@ class Segmenting:
         decides: Which test decides: ``"same"`` contrast, or the mean over ``"other"`` ones.
     """
 
-    steps: int = 1000
+    steps: int = 500
     batch: int = 8
     width: int = 12
     rate: float = 4e-3
