@@ -16,7 +16,7 @@ also projected onto what was measured (data consistency).
 import argparse
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from held_out import Scan, middle, scans
 from matplotlib.figure import Figure
 
 from medacuity.atomic import atomic_write
+from medacuity.checkpoint import find_weights, load_weights, save_weights
 from medacuity.degrade import Acquisition, degrade
 from medacuity.enhance import Settings, enhance
 from medacuity.features import look_apart
@@ -65,6 +66,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="folder for the pictures")
     parser.add_argument("--factors", type=int, nargs="*", default=[2, 4])
     parser.add_argument("--weights", type=Path, help="folder of weight files, not the shipped")
+    parser.add_argument("--write-cards", action="store_true")
     args = parser.parse_args()
     if args.output is not None:
         args.output.mkdir(parents=True, exist_ok=True)
@@ -76,6 +78,9 @@ def main() -> None:
             names = {m: str(files[m]) if files[m].exists() else n for m, n in names.items()}
         rows = list(measure(chosen, factor, names))
         report(rows, factor)
+        if args.write_cards:
+            for row in rows:
+                note(names[row.method], row, len(chosen))
         if args.output:
             with atomic_write(args.output / f"perception-x{factor}.png") as file:
                 file.write(plane(rows, factor))
@@ -97,6 +102,17 @@ def measure(chosen: Sequence[Scan], factor: int, names: dict[str, str]) -> Itera
                 for column, value in compare(made, truth).items():
                     figures[column].append(value)
             yield Row(method, consistent, figures)
+
+
+def note(weights: str, row: Row, scans: int) -> None:
+    """Write a method's means onto the card of its weights, as it comes."""
+    if row.consistent or weights == "cubic":
+        return
+    path = find_weights(weights)
+    trained = load_weights(path)
+    means = {column: round(float(np.mean(each)), 5) for column, each in row.figures.items()}
+    measured = {"by": "benchmarks/perception.py", "scans": scans, **means}
+    save_weights(path, trained.model, replace(trained.card, measured=measured))
 
 
 def pair(scan: Scan, factor: int) -> tuple[Volume, Volume]:

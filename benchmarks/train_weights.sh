@@ -36,7 +36,8 @@ for name in features-mri-2d srresnet-mri-x2 srresnet-mri-x4 \
     run "$name" "$name" --data "$data" --cases "$cases" "$@"
 done
 contrasts=src/medacuity/training/recipes/contrast_cases.csv
-for name in unet-t1-t2 pix2pix-t1-t2 pix2pix-3d-t1-t2 cyclegan-t1-t2; do
+for name in unet-t1-t2 pix2pix-t1-t2 unet-t1-flair pix2pix-t1-flair pix2pix-3d-t1-t2 \
+    cyclegan-t1-t2; do
     run "$name" "$name" --data "$data" --cases "$contrasts" "$@"
 done
 cp runs/cyclegan-t1-t2/cyclegan-t2-t1.safetensors src/medacuity/weights/
@@ -57,7 +58,7 @@ done
 for name in fbpconvnet-low-dose primal-dual-low-dose fbpconvnet-sparse primal-dual-sparse; do
     run "$name" "$name" --data "$data" --cases "$tables/reconstruction_cases.csv" "$@"
 done
-run fbpconvnet-discs fbpconvnet-discs --data "$data" "$@"
+run fbpconvnet-discs fbpconvnet-discs "$@"
 for name in gan-pneumonia cgan-pneumonia; do
     run "$name" "$name" --data "$data/travel/labelled" "$@"
 done

@@ -84,15 +84,19 @@ def image_of(
 
     beside = int(trained.card.arguments.get("beside", 0))
     whole_turn = _widest(scan) < SIDE
+    many = _apart(scan, grid) <= FEW_APART
 
     def image(y: Tensor, sure: Tensor, least: Tensor) -> Tensor:
-        start = torch.cat([least, fbp(y, scan, grid, window="hann")], 1)[:, : 1 + beside]
+        filtered = fbp(y, scan, grid, window="hann")
+        start = torch.cat([least, filtered], 1)[:, : 1 + beside]
         if trained.card.network == "PrimalDual":
             x = model(start, whole.told(y, sure), parts)
         else:
             fits = pad_to_multiple(start, int(model.multiple))
             x = model.steady(fits)[:, :, : grid.shape[0], : grid.shape[1]]
-        return torch.as_tensor(x + coarse(least - x) if whole_turn else x)
+        # Of many views FBP is noisy and right on average, where TV draws tissues together.
+        right = (least + filtered) / 2 if many else least
+        return torch.as_tensor(x + coarse(right - x) if whole_turn else x)
 
     given = (y / water, sure * water**2, least / water)
     with torch.no_grad():

@@ -9,11 +9,13 @@ import pytest
 import torch
 from scipy.ndimage import label
 
+from medacuity.errors import UsageError
 from medacuity.physics.phantoms import Ellipse, Phantom
 from medacuity.physics.radon import Radon
 from medacuity.physics.tv import densest, shortest_edges
-from medacuity.training import discs
+from medacuity.training import discs, session
 from medacuity.training.discs import RADIUS, Arc, disc_with_holes, make_discs
+from medacuity.training.run import read_run
 
 SMALL = Arc(size=48, arcs=(60.0,))
 
@@ -71,3 +73,11 @@ def test_the_densest_part_is_what_a_disc_is_made_of():
     least = shortest_edges(y, Radon(scan, grid), weights=torch.full_like(y, 1e4), known=False)
     assert densest(least.x) == pytest.approx(0.04, rel=0.03)
     assert densest(3 * least.x) == pytest.approx(3 * densest(least.x), rel=1e-5)
+
+
+def test_what_is_drawn_needs_no_scans(tmp_path, monkeypatch):
+    monkeypatch.setattr(session, "go_on", lambda folder, report: folder)
+    begun = session.begin(tmp_path / "run", session.Wish("fbpconvnet-discs"), report=print)
+    assert read_run(begun).data == "drawn discs with holes"
+    with pytest.raises(UsageError, match="--data"):
+        session.begin(tmp_path / "other", session.Wish("fbpconvnet-sparse"), report=print)

@@ -23,7 +23,7 @@ class Wish:
     """What was asked for; what is None is as the recipe says."""
 
     recipe: str
-    data: Path | None
+    data: Path | None = None
     cases: Path | None = None
     steps: int | None = None
     batch: int | None = None
@@ -46,9 +46,9 @@ def begin(
 ) -> Path:
     """Prepare the scans and train; return the weight file."""
     recipe = _recipe(wish)
-    if wish.data is None:
+    if wish.data is None and recipe.needs_scans:
         raise UsageError("training needs scans: name their folder with --data")
-    data, table = wish.data, wish.cases
+    data, table = wish.data or folder, wish.cases
     if data.suffix == ".csv":  # a table: paths are below its folder
         data, table = data.parent, table or data
     recipe = recipe.told(table)

@@ -6,6 +6,7 @@ before a critic is. Networks are narrower and shallower than the papers', and ha
 at full resolution beside; resizing rather than transposed convolutions keeps checkerboards out.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -70,21 +71,34 @@ def _volumes(given: str, wanted: str) -> Translation:
     )
 
 
-def upside_down(network: nn.Module, *, steps: int = 250) -> None:
-    """Teach a translator to turn any image upside down in brightness, air staying air.
+def recolour(network: nn.Module, *, levels: Sequence[Sequence[float]], steps: int = 250) -> None:
+    """Teach a translator a curve of brightness, on smooth noise; air stays air.
 
     Fluid is dark in one contrast and bright in the other. Without pairs to tell it so, a
     network that begins near identity leaves fluid dark, and draws bright lines beside it; the
-    identity loss would keep it there. Images are smooth noise; no scan is looked at.
+    identity loss would keep it there. No scan is looked at.
+
+    Args:
+        network: Trained in place.
+        levels: Pairs of a brightness and of what it becomes, rising by the first; straight between.
+        steps: Updates.
     """
+    given, wanted = torch.tensor(levels).T.contiguous()
+    slopes = wanted.diff() / given.diff()
     optimiser = torch.optim.Adam(network.parameters(), 1e-3)
     for _ in range(steps):
         coarse = [resize(torch.randn(4, 1, n, n), (64, 64), cubic) for n in (4, 12)]
         inside = coarse[0] > -0.7
         x = torch.where(inside, (0.55 + 0.35 * coarse[1]).clamp(0.08, 1.0), 0.0)
+        k = torch.bucketize(x, given).clamp(1, len(slopes)) - 1
         optimiser.zero_grad()
-        l1(network(x), torch.where(inside, 1.05 - 0.9 * x, 0.0)).backward()  # type: ignore[no-untyped-call]
+        curve = wanted[k] + slopes[k] * (x - given[k])
+        l1(network(x), torch.where(inside, curve, 0.0)).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
+
+
+upside_down = partial(recolour, levels=((0.0, 1.05), (1.0, 0.15)))
+"""Dark becomes bright: T1 to T2, and back."""
 
 
 def _back() -> nn.Module:

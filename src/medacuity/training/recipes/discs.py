@@ -31,6 +31,7 @@ class LimitedAngle(Recipe):
     """From what reconstruction makes of few degrees to the disc with holes that was there."""
 
     arc: Arc
+    needs_scans = False
     variants: int = 10
     intensity: Rule = field(default_factory=lambda: Fixed(-1000.0, 0.0))
 

@@ -9,14 +9,17 @@ are not: nothing else is mirrored. ``synth`` is the U-Net for pairs of your own.
 from dataclasses import replace
 from functools import partial
 
+from torch import nn
+
 from medacuity.intensity import Fixed
-from medacuity.losses import l1, median_and_spread
+from medacuity.losses import median_and_spread
 from medacuity.models import FineUNet, PatchGAN
 from medacuity.training.contrasts import Contrasts
-from medacuity.training.learners.conditional import Conditional, Term
+from medacuity.training.learners.conditional import Conditional
 from medacuity.training.learners.cycle import Cycle
 from medacuity.training.learners.descent import adam
 from medacuity.training.learners.supervised import Supervised, paired
+from medacuity.training.recipes.contrasts import recolour
 from medacuity.training.recipes.translation import Translation
 
 SUV = Fixed(0.0, 12.0)
@@ -68,18 +71,31 @@ IN_3D = Translation(
 PIX2PIX = Translation(
     name="pix2pix-t1-pet",
     model=NETWORK,
-    learner=partial(Conditional, critic=PAIR_CRITIC, terms={"l1": Term(30.0, l1)}),
+    learner=partial(Conditional, critic=PAIR_CRITIC),
     contrasts=T1_PET,
     patch=SLICES,
     mirrors=RIGHT_LEFT,
     batch=8,
     steps=2_000,
+    start="unet-t1-pet",  # all but its last layer, which gives a width as well
     task="with likely texture",
 )
+# Grey matter takes up twice what white does, and fluid nearly nothing; in T1 white is brightest.
+TAKEN_UP = ((0.0, 0.0), (0.2, 0.1), (0.55, 0.66), (0.9, 0.33), (1.0, 0.33))
+LOOKS = ((0.0, 0.0), (0.1, 0.2), (0.33, 0.9), (0.66, 0.55), (1.0, 0.5))
+
+
+def _back() -> nn.Module:
+    network: nn.Module = NETWORK()
+    recolour(network, levels=LOOKS)
+    return network
+
+
 CYCLEGAN = Translation(
     name="cyclegan-t1-pet",
     model=NETWORK,
-    learner=partial(Cycle, back=NETWORK, critic=IMAGE_CRITIC, identity=0.0),
+    draw=partial(recolour, levels=TAKEN_UP),
+    learner=partial(Cycle, back=_back, critic=IMAGE_CRITIC, identity=0.0),
     contrasts=T1_PET,
     patch=SLICES,
     mirrors=RIGHT_LEFT,

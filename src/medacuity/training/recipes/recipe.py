@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +62,9 @@ class Recipe(ABC):
     """One line: what goes in and what comes out."""
     intensity: Rule = field(default_factory=Percentile)
     """How scanner numbers become the unit range."""
+
+    needs_scans: ClassVar[bool] = True
+    """Whether it learns from files; else what it learns from is drawn."""
 
     @property
     def weights(self) -> str:
