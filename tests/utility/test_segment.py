@@ -20,7 +20,7 @@ import pytest
 import torch
 
 from medacuity.cli import main
-from medacuity.errors import UsageError
+from medacuity.errors import MalformedInput, UsageError
 from medacuity.utility.segment import Segmentation, Segmenting, other_orders, segmented
 from medacuity.utility.segment_data import Drawn, augmented, randomised, with_outside
 from medacuity.utility.segment_pairs import from_masks
@@ -173,11 +173,41 @@ def test_one_tissue_has_no_other_contrast():
 
 def test_labels_that_nobody_can_learn_are_refused():
     a, b = subject("a", 2), subject("b", 2)
-    with pytest.raises(UsageError, match="labels up to 5"):
+    with pytest.raises(UsageError, match="nobody to train on has: 4, 5;"):
         Segmentation({"train": [a], "test": [replace(b, answers=b.answers + 2)]}, TINY)
+    with pytest.raises(UsageError, match="3 labels besides 0, and 2 names"):
+        Segmentation({"train": [a], "test": [b]}, TINY, names=["grey", "white"])
     people = Segmentation({"train": [a], "test": [b]}, TINY)
     with pytest.raises(UsageError, match="1 to train on; got 2"):
         people.draw(2, 0)
+
+
+def test_labels_with_gaps_score_as_without(task):
+    """Labels keep their numbers as names; those that do not occur count for nothing."""
+    sides = {"train": task.pool, "test": task.tests}
+    gaps = torch.tensor([0, 2, 7, 20])
+    apart = {k: [replace(s, answers=gaps[s.answers]) for s in v] for k, v in sides.items()}
+    other = Segmentation(apart, TINY)
+    assert other.tissues == ("2", "7", "20")
+    assert torch.equal(other.tests[0].answers, task.tests[0].answers)
+    few = [replace(s, answers=torch.where(s.answers == 7, 20, s.answers)) for s in apart["test"]]
+    fewer = Segmentation({**apart, "test": few}, replace(TINY, steps=1))
+    scores = fewer.score(fewer.learn(fewer.draw(1, 0), classical=False, seed=0))
+    assert fewer.tissues == ("2", "20")
+    assert scores["dice"] == pytest.approx((scores["dice_2"] + scores["dice_20"]) / 2)
+
+
+def test_settings_tell_images_labels_and_spacing(task):
+    s = task.pool[0]
+    flipped = replace(s, answers=s.answers.flip(1))
+    brighter = replace(s, images=s.images * 0.9)
+    every = [
+        Segmentation({"train": [x], "test": task.tests}, TINY).settings["sha256"]
+        for x in (s, flipped, brighter, replace(s))
+    ]
+    assert every[0] == every[3]
+    assert len({each["train"] for each in every}) == 3
+    assert len({each["test"] for each in every}) == 1
 
 
 def test_most_likely_labels_have_the_size_of_the_image(task):
@@ -227,6 +257,22 @@ def test_subjects_of_any_orientation_lie_alike(table):
     assert voxels == pytest.approx(float((there.answers > 0).sum()), rel=0.02)
     means = [float(turned.images[:, 0][turned.answers == n].mean()) for n in (1, 2, 3)]
     assert means == sorted(means)
+    assert turned.spacing == 2.0
+
+
+def test_label_maps_elsewhere_are_refused(table, tmp_path):
+    labels = nib.load(tmp_path / "b_tissues.nii.gz")
+    for by, words in (((400, 0, 0), " 0 % of what"), ((0, 90, 0), "it takes 50 %")):
+        affine = labels.affine.copy()
+        affine[:3, 3] += by
+        nib.save(nib.Nifti1Image(np.asarray(labels.dataobj), affine), tmp_path / "b_tissues.nii.gz")
+        with pytest.raises(MalformedInput, match=f"b_tissues.*{words}"):
+            read_subjects(read_table(table), spacing=2.0)
+    empty = np.zeros(labels.shape, np.uint8)
+    empty[0, 0, 0] = 1  # one voxel of 2 mm: between those of 8 mm
+    nib.save(nib.Nifti1Image(empty, labels.affine), tmp_path / "b_tissues.nii.gz")
+    with pytest.raises(MalformedInput, match="no label is left"):
+        read_subjects(read_table(table), spacing=8.0)
 
 
 def test_the_command(table, tmp_path, capsys):

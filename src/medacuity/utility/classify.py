@@ -1,6 +1,5 @@
 """Telling classes of pictures apart, with few of a rare class: does generated data help?"""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -26,7 +25,7 @@ from medacuity.utility.generators import (
     of_weights,
 )
 from medacuity.utility.labelled import Labelled, read_classes
-from medacuity.utility.task import Examples
+from medacuity.utility.task import Examples, digest
 
 COMPARED = 300  # test pictures that distances are compared with
 FEWEST = 2  # pictures of a class that are always drawn
@@ -89,7 +88,7 @@ class Classification:
             "generator": self.source,
             "classes": list(self.data.classes),
             "pictures": {side: self._counts(each) for side, each in sides.items()},
-            "sha256": {side: _hash(each) for side, each in sides.items()},
+            "sha256": {side: digest(each.images, each.answers) for side, each in sides.items()},
         }
 
     @property
@@ -144,12 +143,6 @@ class Classification:
         return {name: int((examples.answers == label).sum()) for label, name in kinds}
 
 
-def _hash(examples: Examples) -> str:
-    """Return what tells these pictures and answers from any others."""
-    grey = (examples.images * 255).round().to(torch.uint8)
-    return hashlib.sha256(grey.numpy().tobytes() + examples.answers.numpy().tobytes()).hexdigest()
-
-
 def _owners(examples: Examples, label: int) -> list[str]:
     """Return the patients of a class, each once."""
     labelled = zip(examples.patients, examples.answers.tolist(), strict=True)
@@ -160,7 +153,9 @@ def _generator(data: Labelled, settings: Settings) -> tuple[Generator, str]:
     """Return what generates, and what is written down of it."""
     if settings.generated is not None:
         made = read_classes(Path(settings.generated), settings.size, data.classes)
-        return (lambda real, each, seed: made), f"ready-made {_hash(made)[:12]}"
+        return (
+            lambda real, each, seed: made
+        ), f"ready-made {digest(made.images, made.answers)[:12]}"
     if settings.generator in ("flow", "gan"):
         train = class_flow if settings.generator == "flow" else conditional_gan
         return partial(train, steps=settings.generator_steps), settings.generator

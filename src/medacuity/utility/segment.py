@@ -24,8 +24,8 @@ from medacuity.training.learners.supervised import Supervised, made_for_half, pa
 from medacuity.utility.segment_data import Drawn, randomised
 from medacuity.utility.segment_pairs import from_masks
 from medacuity.utility.segmenter import Segmenter
-from medacuity.utility.subjects import Subject
-from medacuity.utility.task import Examples, joined
+from medacuity.utility.subjects import SIDES, Subject, labels_of, numbered
+from medacuity.utility.task import Examples, digest, joined
 
 AMOUNTS = (1, 2, 4, 8)
 DARK, BRIGHT = 0.25, 0.9  # brightness of the darkest and brightest tissue in other contrasts
@@ -68,10 +68,14 @@ class Segmentation:
     Args:
         subjects: Those to train on and those to test on, from `read_subjects`.
         plan: How much is learnt, and from what.
-        names: Of the labels from 1; None: their numbers.
+        names: Of the labels but 0, in the order of their numbers; None: these numbers.
+
+    Labels may be any numbers, 0 is outside. Scored are those that test subjects have: of others
+    there is nothing to find.
 
     Raises:
-        UsageError: The test subjects have labels that no one to train on has, or there are none.
+        UsageError: The test subjects have labels that no one to train on has, there are none, or
+            there are other names than labels.
     """
 
     name = "segment"
@@ -80,17 +84,15 @@ class Segmentation:
         self, subjects: Mapping[str, Sequence[Subject]], plan: Segmenting | None = None,
         *, names: Sequence[str] | None = None,
     ) -> None:  # fmt: skip
-        self.pool, self.tests = list(subjects["train"]), list(subjects["test"])
         self.plan = plan or Segmenting()
-        self.classes = _labels(self.pool)
-        if self.classes < 2:
-            raise UsageError("the label maps to train on hold nothing but 0, which is outside")
-        if _labels(self.tests) > self.classes:
-            raise UsageError(
-                f"test subjects have labels up to {_labels(self.tests) - 1}, and those to train on "
-                f"up to {self.classes - 1}"
-            )
-        self.tissues = tuple(names or map(str, range(1, self.classes)))
+        self.labels = labels_of(subjects["train"])
+        self.classes = len(self.labels)
+        tested = labels_of(subjects["test"])
+        _check_labels(self.labels, tested, names)
+        self.pool, self.tests = (numbered(subjects[side], self.labels) for side in SIDES)
+        called = list(names or map(str, self.labels[1:]))
+        self.scored = [n for n, label in enumerate(self.labels[1:]) if label in tested]
+        self.tissues = tuple(called[n] for n in self.scored)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -107,10 +109,14 @@ class Segmentation:
 
     @property
     def settings(self) -> Mapping[str, object]:
-        """What decides a score: the plan, the people, their slices."""
+        """What decides a score: the plan, the people, their slices and labels."""
         sides = {"train": self.pool, "test": self.tests}
         people = {side: [[s.patient, *s.images.shape] for s in who] for side, who in sides.items()}
-        return {**asdict(self.plan), **people, "tissues": list(self.tissues)}
+        sha256 = {side: digest(*_all(who)) for side, who in sides.items()}
+        return {
+            **asdict(self.plan), **people, "tissues": list(self.tissues), "labels": self.labels,
+            "spacing": self.tests[0].spacing, "sha256": sha256,
+        }  # fmt: skip
 
     @property
     def held_out(self) -> Tensor:
@@ -181,7 +187,7 @@ class Segmentation:
             each = torch.cat([
                 dices(segmented(model, images)[None], truth[None].long(), classes=self.classes)
                 for images, truth in zip(stacks, whose, strict=True)
-            ])  # fmt: skip
+            ])[:, self.scored]  # fmt: skip
             found[side] = float(each.mean())
             found |= {
                 f"{side}_{t}": float(d) for t, d in zip(self.tissues, each.mean(0), strict=True)
@@ -191,9 +197,7 @@ class Segmentation:
     @cached_property
     def orders(self) -> list[tuple[float, ...]]:
         """Brightness of every label in the other contrasts; none where there is one tissue."""
-        images, answers = (
-            torch.cat([getattr(s, k) for s in self.pool]) for k in ("images", "answers")
-        )
+        images, answers = _all(self.pool)
         means = [float(images[:, 0][answers == label].mean()) for label in range(self.classes)]
         return other_orders(means, most=self.plan.contrasts)
 
@@ -247,6 +251,22 @@ def other_orders(means: Sequence[float], *, most: int) -> list[tuple[float, ...]
     return orders[::step][:most]
 
 
-def _labels(subjects: Sequence[Subject]) -> int:
-    """Return how many labels there are, with 0."""
-    return 1 + max(int(subject.answers.max()) for subject in subjects)
+def _all(subjects: Sequence[Subject]) -> tuple[Tensor, Tensor]:
+    """Return the slices of several subjects, and their labels."""
+    return torch.cat([s.images for s in subjects]), torch.cat([s.answers for s in subjects])
+
+
+def _check_labels(
+    learnt: Sequence[int], tested: Sequence[int], names: Sequence[str] | None
+) -> None:
+    """Refuse labels that cannot be learnt or found, or that are not all named."""
+    if len(learnt) < 2 or len(tested) < 2:
+        raise UsageError("the label maps of a side hold nothing but 0, which is outside")
+    unknown = ", ".join(str(label) for label in tested if label not in learnt)
+    if unknown:
+        raise UsageError(
+            f"test subjects have labels that nobody to train on has: {unknown}; leave these out, "
+            "or train on a subject that has them"
+        )
+    if names is not None and len(names) != len(learnt) - 1:
+        raise UsageError(f"there are {len(learnt) - 1} labels besides 0, and {len(names)} names")

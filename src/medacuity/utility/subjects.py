@@ -1,7 +1,7 @@
 """Scans with their labels, listed in a table, on one grid: what segmentation learns from."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,8 @@ from medacuity.volume import Volume
 
 COLUMNS = ("path", "labels", "patient", "split")
 SIDES = ("train", "test")
-MOST = 64  # labels: more are regions of an atlas, and not a task for a small network
+MOST = 64  # labels, with 0: more are regions of an atlas, and not a task for a small network
+INSIDE = 0.5  # of what is labelled, at the least, must lie within the scan
 LARGEST = 512  # pixels along an axis of a slice
 BETWEEN = {"train": 3.0, "test": 6.0}  # mm from slice to slice: nearer ones look alike
 
@@ -45,11 +46,24 @@ class Subject:
 
     Shape:
         ``images`` ``(N, 1, H, W)``, the unit range; ``answers`` ``(N, H, W)``, whole numbers.
+        ``spacing`` in mm that they were brought to; None: nobody knows.
     """
 
     patient: str
     images: Tensor
     answers: Tensor
+    spacing: float | None = None
+
+
+def labels_of(subjects: Sequence[Subject]) -> list[int]:
+    """Return the labels that subjects have, ascending; 0 is always among them."""
+    return sorted({0}.union(*(torch.unique(s.answers).tolist() for s in subjects)))
+
+
+def numbered(subjects: Sequence[Subject], labels: Sequence[int]) -> list[Subject]:
+    """Return subjects whose answers are places in ``labels``, which are ascending."""
+    known = torch.tensor(labels)
+    return [replace(s, answers=torch.searchsorted(known, s.answers.long())) for s in subjects]
 
 
 def read_table(table: Path) -> list[Row]:
@@ -91,12 +105,20 @@ def read_subjects(
         report: Told the scans read and to be read.
 
     Raises:
-        MalformedInput: A label map holds something else than labels.
+        MalformedInput: A label map holds something else than labels, or lies elsewhere than its
+            scan.
         UsageError: There are too many labels, or the slices are too large.
     """
     parts = []
     for done, row in enumerate(rows, start=1):
-        parts.append(_around(*_sliced(row, spacing)))
+        image, labels = _around(*_sliced(row, spacing))
+        if not labels.any():
+            raise MalformedInput(
+                "no label is left in the slices of its scan; give a label map of this scan, or a "
+                "smaller --spacing",
+                path=row.labels,
+            )
+        parts.append((image, labels))
         report("reading", done, len(rows))
     size = [max(part[0].shape[axis] for part in parts) for axis in (1, 2)]
     size = [n + -n % 16 for n in size]
@@ -105,7 +127,7 @@ def read_subjects(
     found: dict[str, list[Subject]] = {side: [] for side in SIDES}
     for row, (image, labels) in zip(rows, parts, strict=True):
         images, answers = (torch.from_numpy(_centred(array, size)) for array in (image, labels))
-        found[row.split].append(Subject(row.patient, images[:, None], answers))
+        found[row.split].append(Subject(row.patient, images[:, None], answers, spacing))
     return found
 
 
@@ -146,9 +168,10 @@ def _unit(scan: Volume, grid: Volume) -> NDArray[np.float32]:
 
 def _sliced(row: Row, spacing: float) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return image and labels as slices ``(N, H, W)``, some millimetres apart."""
-    scan = read_scan(row.scan)
+    scan, own = read_scan(row.scan), _labels(row.labels)
+    _check_place(own, scan, row.labels)
     grid = _grid(scan, spacing)
-    image, labels = _unit(scan, grid), labels_onto(_labels(row.labels), grid)
+    image, labels = _unit(scan, grid), labels_onto(own, grid)
     step = max(1, round(BETWEEN[row.split] / grid.spacing[2]))
     return image.transpose(2, 0, 1)[::step], labels.transpose(2, 0, 1)[::step]
 
@@ -161,10 +184,26 @@ def _labels(path: Path) -> Volume:
         raise MalformedInput("a label map holds whole numbers from 0", path=path)
     if values[-1] == 0:
         raise MalformedInput("the label map is empty: all 0", path=path)
-    if values[-1] >= MOST:
-        raise UsageError(f"labels must be from 0 to {MOST - 1}, got {values[-1]:g}; merge them",
+    if len(values) > MOST:
+        raise UsageError(f"a label map may hold {MOST} labels, got {len(values)}; merge them",
                          path=path)  # fmt: skip
     return volume
+
+
+def _check_place(labels: Volume, scan: Volume, path: Path) -> None:
+    """Refuse a label map most of which lies where the scan has no voxels."""
+    found = np.flatnonzero(labels.array)
+    some = found[:: 1 + len(found) // 100_000]
+    at = np.stack([*np.unravel_index(some, labels.shape), np.ones(len(some))])
+    places = (np.linalg.solve(scan.affine, labels.affine) @ at)[:3]
+    ends = np.array(scan.shape)[:, None]
+    inside = ((places > -1) & (places < ends)).all(0).mean()
+    if inside < INSIDE:
+        raise MalformedInput(
+            f"{100 * inside:.0f} % of what is labelled lies within the scan {scan.shape}, and it "
+            f"takes {100 * INSIDE:.0f} %; give a label map in the coordinates of this scan",
+            path=path,
+        )
 
 
 def _around(
