@@ -164,7 +164,7 @@ def test_a_sheet_shows_all_and_its_words():
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
-        ({"kind": "flu"}, "no class 'flu'; it has normal, pneumonia"),
+        ({"kind": "flu"}, "no class 'flu'; take normal, pneumonia"),
         ({"count": 0}, "count must be 1 to"),
         ({"seed": -1}, "seed must be"),
         ({"form": "jpeg"}, "png or nifti"),
@@ -181,7 +181,7 @@ def test_networks_that_generate_nothing_here_are_refused(tmp_path, weights):
         generate_folder(tmp_path / "out", Settings("mri-2d-x2"))
     plain = {"dims": 2, "size": 16, "width": 4, "latent": 5}
     for changes, wish, words in (
-        ({}, {"kind": "normal"}, "no class 'normal'; it has none"),
+        ({}, {"kind": "normal"}, "no class 'normal'; it knows none"),
         ({"dims": 3}, {"form": "png"}, "--as nifti"),
         ({"outputs": 2}, {}, "several images"),
     ):

@@ -1,5 +1,7 @@
 """Reconstructing: every method gives HU, findings say how well, and settings are checked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -102,6 +104,54 @@ def test_numbers_beyond_all_bounds_are_held_back():
     sinogram.array[:] = 3e38
     with pytest.raises(SafetyGate):
         reconstruct(sinogram, Settings())
+
+
+def test_a_detector_that_stands_aside_sees_its_far_side():
+    scan = replace(parallel(180, bins=32, pitch=4.0, span_deg=360.0), shift=50.0)
+    volume, findings = reconstruct(
+        scanned(scan=scan, attenuation=Attenuation()), Settings(window="hann")
+    )
+    assert abs(volume.array[inside(45)].mean()) < 3
+    assert findings["outside_the_scan"] < 0.05
+    assert findings["doubts"] == []
+
+
+@pytest.mark.parametrize("method", ["tv", "fbpconvnet"])
+def test_a_slice_of_nothing_beside_others_stays_empty(method):
+    sinogram = scanned(attenuation=Attenuation())
+    sinogram.array[0] = 0
+    volume, findings = reconstruct(sinogram, Settings(method))
+    assert abs(volume.array[..., 0] + 1001).max() < 1
+    assert max(findings["batches"][0]["residual"]) < 0.1
+
+
+def test_the_detectors_own_noise_counts():
+    y = Radon(SCAN, GRID)(WATER.image(GRID)[None, None].float())
+    noisy = low_dose(
+        y, photons=400.0, electronic=12.0, rng=torch.Generator().manual_seed(0)
+    )[:, 0].numpy()  # fmt: skip
+    known = Sinogram(noisy, SCAN, GRID, np.eye(4), Attenuation(), 400.0, 12.0)
+    errors = [
+        np.abs(reconstruct(scan, Settings("tv"))[0].array[inside()]).mean()
+        for scan in (known, replace(known, electronic=0.0))
+    ]
+    assert errors[0] < errors[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda s: replace(s, array=-s.array), "turn their sign"),
+        (lambda s: replace(s, array=100 * s.array), "no photon"),
+        (lambda s: replace(s, geometry=replace(
+            SCAN, angles_deg=tuple(np.deg2rad(SCAN.angles_deg)))), "not radians"),
+        (lambda s: scanned(scan=parallel(60, bins=21, pitch=4.0)), "beyond the detector"),
+    ],
+)  # fmt: skip
+def test_what_looks_like_another_scan_is_done_with_a_warning(change, says):
+    assert reconstruct(scanned(), Settings())[1]["doubts"] == []
+    found = reconstruct(change(scanned()), Settings())[1]
+    assert any(line.startswith("warning: ") and says in line for line in in_words(found))
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def scan_ct(volume: Volume, wanted: Scan, *, report: Report | None = None) -> Si
         UsageError: The volume cannot be in HU: it holds no air.
         UnsafeGeometry: The axes of a slice are not at right angles.
     """
-    if not float(np.min(volume.array)) < -100:
+    if volume.unit != "HU" and not float(np.min(volume.array)) < -100:
         raise UsageError(
             "a CT volume in HU has air near -1000, and this one has nothing below -100; "
             "convert its numbers to HU first"
@@ -124,8 +124,9 @@ def scan_ct(volume: Volume, wanted: Scan, *, report: Report | None = None) -> Si
         if report is not None:
             report("scanning", done, len(slices))
     return Sinogram(
-        np.concatenate(parts), geometry, grid, frame, attenuation, photons=wanted.counts
-    )
+        np.concatenate(parts), geometry, grid, frame, attenuation, photons=wanted.counts,
+        electronic=wanted.electronic,
+    )  # fmt: skip
 
 
 def across_the_body(volume: Volume) -> tuple[NDArray[Any], Grid, NDArray[np.float64]]:
@@ -167,6 +168,8 @@ def scan_source(
     found = scan_ct(source.volumes[0], wanted, report=report)
     beam = "parallel beam" if found.geometry.parallel else "fan beam"
     dose = "no noise" if wanted.counts is None else f"{wanted.counts:g} photons"
+    if wanted.electronic:
+        dose += f" and {wanted.electronic:g} of the detector's own noise"
     return found, {
         "method": f"degrade {wanted.kind}",
         "method_sha256": "",

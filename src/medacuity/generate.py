@@ -114,7 +114,10 @@ def in_words(record: dict[str, Any]) -> list[str]:
     kinds = ", ".join(dict.fromkeys(i["class"] for i in record["images"] if i["class"]))
     of = f" of {kinds}" if kinds else ""
     count, seed = len(record["images"]), record["seed"]
-    return [record["description"], f"{count} images{of}, of the seeds {seed} to {seed + count - 1}"]
+    made = f"1 image{of}, of seed {seed}"
+    if count > 1:
+        made = f"{count} images{of}, of the seeds {seed} to {seed + count - 1}"
+    return [record["description"], made]
 
 
 def _check(settings: Settings, card: Card) -> str:
@@ -125,9 +128,10 @@ def _check(settings: Settings, card: Card) -> str:
     if not 0 <= settings.seed < 2**63 - MOST:
         raise UsageError(f"seed must be a whole number from 0, got {settings.seed}")
     if settings.kind is not None and settings.kind not in card.labels:
-        near = get_close_matches(settings.kind, card.labels, 1, 0) or ["none: leave --class out"]
-        known = ", ".join(card.labels[:20])
-        raise UsageError(f"{card.name} has no class {settings.kind!r}; it has {known or near[0]}")
+        near = get_close_matches(settings.kind.lower(), card.labels, 1, 0.6)
+        known = ", ".join([*near, *(k for k in card.labels if k not in near)][:20])
+        what = f"take {known}" if known else "it knows none: leave --class out"
+        raise UsageError(f"{card.name} has no class {settings.kind!r}; {what}")
     form = settings.form or ("png" if card.dims == 2 else "nifti")
     if form not in ("png", "nifti"):
         raise UsageError(f"images are written as png or nifti, not {form}")

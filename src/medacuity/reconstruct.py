@@ -20,6 +20,7 @@ from medacuity.physics.geometry import Geometry, Grid
 from medacuity.physics.iterative import Report as StepReport
 from medacuity.physics.iterative import Solved, cgls, noise_level, sirt, solve
 from medacuity.physics.radon import Radon
+from medacuity.physics.redundancy import reach
 from medacuity.physics.tv import STEPS, STRENGTH, TOLERANCE, shortest_edges
 from medacuity.reconstruct_findings import describe
 from medacuity.reconstruct_learned import (
@@ -34,6 +35,8 @@ from medacuity.volume import Volume
 
 BATCH = 16
 """Slices that are worked on side by side."""
+
+TOO_LARGE = "the reconstruction is not finite; the sinogram's numbers are too large"
 
 Report = Callable[[str, int, int], None]
 
@@ -161,6 +164,7 @@ def _learned(task: Task) -> Solved:
     x = image_of(
         task.means(), task.weights, least.x, operator=task.operator, water=water, trained=trained
     )
+    x = torch.where(task.y.abs().amax((1, 2, 3), keepdim=True) > 0, x, least.x)  # nothing there
     if not task.settings.consistent:
         return Solved(x, least.steps, least.why)
     return solve(
@@ -199,16 +203,14 @@ def reconstruct(
     for start in range(0, total, BATCH):
         y = torch.from_numpy(sinogram.array[start : start + BATCH])[:, None].to(device)
         tell = _told(report, start, len(y), total)
-        task = Task(
-            y, _weights(y, sinogram.photons), sinogram.photons, operator, settings, water, tell
-        )
+        task = Task(y, _weights(y, sinogram), sinogram.photons, operator, settings, water, tell)
         solved = METHODS[settings.method](task)
         tell(1, 1, 0.0)
         parts.append(solved.x[:, 0].cpu().numpy())
         found.append(_unexplained(task, solved))
     mu = np.concatenate(parts)
     if not np.isfinite(mu).all():
-        raise SafetyGate("the reconstruction is not finite; the sinogram's numbers are too large")
+        raise SafetyGate(TOO_LARGE)
     seen = _seen(sinogram, grid)
     mu = np.where(seen, mu, np.float32(0))
     if sinogram.attenuation is not None:
@@ -249,11 +251,11 @@ def wanted_grid(grid: Grid, settings: Settings) -> Grid:
     return grid
 
 
-def _weights(y: Tensor, photons: float | None) -> Tensor:
+def _weights(y: Tensor, sinogram: Sinogram) -> Tensor:
     """Return one over the variance of each line integral."""
-    if photons is None:
+    if sinogram.photons is None:
         return (noise_level(y) ** -2).expand_as(y)
-    return counted(smoothed(y), photons=photons)
+    return counted(smoothed(y), photons=sinogram.photons, electronic=sinogram.electronic)
 
 
 def _told(report: Report | None, start: int, slices: int, total: int) -> StepReport:
@@ -269,9 +271,13 @@ def _told(report: Report | None, start: int, slices: int, total: int) -> StepRep
 
 def _unexplained(task: Task, solved: Solved) -> dict[str, Any]:
     """Return what the image leaves of the data, each slice by itself, and how it was found."""
-    left = task.y - task.operator(solved.x)
-    share = left.flatten(1).norm(dim=1) / task.y.flatten(1).norm(dim=1).clamp(min=1e-30)
+    left = (task.y - task.operator(solved.x)).double()
+    norms = task.y.double().flatten(1).norm(dim=1)
+    norms = torch.where(norms > 0, norms, norms.amax())  # an empty slice beside others
+    share = left.flatten(1).norm(dim=1) / torch.where(norms > 0, norms, 1.0)
     noise = (task.weights * left**2).mean((1, 2, 3))
+    if not torch.isfinite(torch.cat([share, noise])).all():
+        raise SafetyGate(TOO_LARGE)
     return {
         "steps": solved.steps, "stopped": solved.why,
         "residual": [round(float(r), 6) for r in share],
@@ -280,6 +286,6 @@ def _unexplained(task: Task, solved: Solved) -> dict[str, Any]:
 
 
 def _seen(sinogram: Sinogram, grid: Grid) -> NDArray[np.bool_]:
-    """Return the pixels that lie in the circle that every view sees."""
+    """Return the pixels that lie in the circle that every view sees, or its opposite."""
     u, v = grid.places()
-    return np.asarray(np.hypot(u[:, None], v) <= sinogram.geometry.radius + 1e-6)
+    return np.asarray(np.hypot(u[:, None], v) <= reach(sinogram.geometry) + 1e-6)

@@ -4,9 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from medacuity import __version__
 from medacuity.checkpoint import Trained
+from medacuity.physics.redundancy import sides
 from medacuity.sinograms import Sinogram
+
+OPAQUE = 20.0
+"""A line integral that two in a billion photons survive."""
+
+MANY = 20
+"""Views that nobody takes within six degrees."""
+
+CUT = 0.1
+"""Share of the highest line integrals that the mean of an outermost bin stays below."""
 
 REASONS = {
     "still": "the image stood still",
@@ -41,8 +53,10 @@ def describe(
         "unit": "1/mm" if water is None else "HU",
         "attenuation_per_mm": None if water is None else asdict(water),
         "photons": sinogram.photons,
+        "electronic": sinogram.electronic,
         "outside_the_scan": round(outside, 4),
         "batches": list(batches),
+        "doubts": doubts(sinogram),
     }
     if trained is None:
         return found
@@ -65,10 +79,42 @@ def in_words(findings: Mapping[str, Any]) -> list[str]:
         steps = max(batch["steps"] for batch in batches)
         lines.append(f"{steps} steps; stopped because {REASONS[batches[-1]['stopped']]}.")
     left = max(share for batch in batches for share in batch["residual"])
-    lines.append(f"Of the measured line integrals at most {100 * left:.2g} % are unexplained.")
+    lines.append(f"Of the measured line integrals at most {percent(left)} are unexplained.")
     if findings["unit"] == "1/mm":
         lines.append("Values are attenuation per mm; give --mu-water for Hounsfield units.")
     if findings["outside_the_scan"]:
-        share = 100 * findings["outside_the_scan"]
-        lines.append(f"{share:.2g} % of the pixels lie outside the scanned circle and are empty.")
-    return lines
+        share = percent(findings["outside_the_scan"])
+        lines.append(f"{share} of the pixels lie outside the scanned circle and are empty.")
+    return [*lines, *(f"warning: {doubt}" for doubt in findings["doubts"])]
+
+
+def percent(share: float) -> str:
+    """Return a share in words, two digits of it.
+
+    Example:
+        >>> percent(0.0123), percent(1.5)
+        ('1.2 %', '150 %')
+    """
+    return f"{100 * share:.0f} %" if share >= 0.995 else f"{100 * share:.2g} %"
+
+
+def doubts(sinogram: Sinogram) -> list[str]:
+    """Return what speaks against a sinogram being what it is taken for, a sentence each."""
+    y, angles = sinogram.array, np.asarray(sinogram.geometry.angles_deg)
+    high = float(np.quantile(y[:, ::4], 0.999))
+    found = []
+    if float(np.median(y[:, ::4])) < -0.05 * abs(high) and float(y.mean()) < 0:
+        found.append("most line integrals are below 0; they are -ln(N / N0), so turn their sign")
+    if high > OPAQUE:
+        found.append(f"line integrals reach {high:.3g}, where no photon comes through; they are "
+                     "-ln(N / N0), so divide whatever they were multiplied by")  # fmt: skip
+    if len(angles) > MANY and np.ptp(angles) < 6.5:
+        found.append(f"{len(angles)} angles lie within {np.ptp(angles):.3g} degrees; angles_deg "
+                     "are degrees, not radians")  # fmt: skip
+    ends = [n for n in (0, -1) if sides(sinogram.geometry)[n] >= 0.5]  # else it stands aside
+    if len(y[0, 0]) > 2 and float(y[:, :, ends].mean(1).max()) > CUT * high > 0:
+        found.append(
+            "the object reaches beyond the detector; fbp is too bright then, by hundreds of HU at "
+            "the rim: take tv or cgls, with a grid that holds all of it"
+        )
+    return found

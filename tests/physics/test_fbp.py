@@ -21,7 +21,7 @@ from medacuity.physics.filters import ramp_filter
 from medacuity.physics.geometry import Geometry, Grid, fan, parallel
 from medacuity.physics.phantoms import Ellipse, Phantom, shepp_logan
 from medacuity.physics.radon import Radon
-from medacuity.physics.redundancy import parker, redundancy, turn
+from medacuity.physics.redundancy import parker, reach, redundancy, sides, turn
 from medacuity.physics.shadows import shadows
 
 GRID = Grid((96, 96), (1.0, 1.0))
@@ -35,6 +35,12 @@ SCANS = {
     ),
     "parallel, golden": Geometry(tuple(np.arange(233) * 111.246117975), 137, 1.0),
     "parallel, shifted": replace(parallel(180, bins=151, pitch=1.0), shift=3.3),
+    "parallel, aside": replace(parallel(360, bins=91, pitch=1.0, span_deg=360.0), shift=25.2),
+    "parallel, odd and aside": replace(
+        parallel(361, bins=91, pitch=1.0, span_deg=360.0), shift=-20
+    ),
+    "flat, aside": replace(fan(360, bins=121, pitch=1.1, **FAN), shift=40.0),
+    "curved, aside": replace(fan(360, bins=121, pitch=1.1, curved=True, **FAN), shift=-40.0),
     "flat": fan(360, bins=181, pitch=1.1, **FAN),
     "curved": fan(360, bins=181, pitch=1.1, curved=True, **FAN),
     "flat, short": Geometry(tuple(np.arange(41.0, 260.0)), 181, 1.1, **FAN),
@@ -181,6 +187,19 @@ def test_a_ray_and_its_opposite_count_for_one():
 def test_a_full_turn_counts_every_ray_twice():
     assert redundancy(SCANS["flat"]) == pytest.approx(0.5)
     assert redundancy(SCANS["parallel, full turn"]) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.25, 3.0, -30.0, 44.0])
+def test_a_detector_aside_counts_every_ray_once(shift):
+    scan = replace(parallel(360, bins=101, pitch=1.0, span_deg=360.0), shift=shift)
+    s, weights = scan.lines().s[0], sides(scan)
+    opposite = np.interp(-s, s, weights, left=0.0, right=0.0)
+    seen = (np.abs(s) < 50 - abs(shift)) | (np.abs(s) > 52 - abs(shift))
+    np.testing.assert_allclose((weights + opposite)[seen], 1.0, atol=0.03 if shift else 1e-12)
+    assert reach(scan) == pytest.approx(50 + abs(shift) if 0 < abs(shift) < 50 else scan.radius)
+    half = replace(parallel(180, bins=101, pitch=1.0), shift=shift)
+    assert reach(half) == half.radius
+    assert set(sides(half)) == {0.5}
 
 
 @pytest.mark.parametrize("arc", [False, True])

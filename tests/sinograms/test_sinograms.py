@@ -49,13 +49,15 @@ def same(a, b):
     assert np.array_equal(a.array, b.array)
     assert a.array.dtype == b.array.dtype == np.float32
     assert np.array_equal(a.frame, b.frame)
-    assert (a.geometry, a.grid, a.attenuation, a.photons) == (
-        b.geometry, b.grid, b.attenuation, b.photons,
+    assert (a.geometry, a.grid, a.attenuation, a.photons, a.electronic) == (
+        b.geometry, b.grid, b.attenuation, b.photons, b.electronic,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("geometry", [FAN, PARALLEL])
-@pytest.mark.parametrize("more", [{}, {"attenuation": Attenuation(0.019, 1e-5), "photons": 5e3}])
+@pytest.mark.parametrize(
+    "more", [{}, {"attenuation": Attenuation(0.019, 1e-5), "photons": 5e3, "electronic": 7.0}]
+)
 def test_what_is_written_comes_back(tmp_path, geometry, more):
     sinogram = made(geometry, **more)
     same(sinograms.read(save(tmp_path, sinogram)), sinogram)
@@ -225,6 +227,13 @@ def test_a_challenge_file_in_centimetres(tmp_path):
     assert (geometry.pitch, geometry.source, geometry.detector) == pytest.approx(
         (0.2, 410.66, 553.74)
     )
+
+
+def test_a_challenge_file_of_one_view(tmp_path):
+    path = challenge(tmp_path / "s.mat", angles=10.0)
+    whole = scipy.io.loadmat(path, simplify_cells=True)["CtDataFull"]
+    scipy.io.savemat(path, {"CtDataFull": whole | {"sinogram": np.ones((1, 7))}})
+    assert sinograms.read(path).array.shape == (1, 1, 7)
 
 
 def test_other_mat_files_are_refused(tmp_path):

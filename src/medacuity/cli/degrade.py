@@ -33,7 +33,7 @@ def degrade(
         help="ct-*: the detector's own noise, in photons.")] = None,
     fan: Annotated[str | None, typer.Option(
         help="ct-*: mm from source to axis and to detector, such as 541x949.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
 ) -> None:  # fmt: skip
     """Degrade a scan with known physics; the patient stays still."""
     of_ct = {"views": views, "span_deg": span, "photons": photons, "electronic": electronic,

@@ -1,6 +1,7 @@
 """Filtered back-projection: the image of a scan in one step, for parallel beams and fans."""
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from medacuity.physics import plain
 from medacuity.physics.engine import engine
 from medacuity.physics.filters import ramp_filter
 from medacuity.physics.geometry import Geometry, Grid
-from medacuity.physics.redundancy import redundancy, turn
+from medacuity.physics.redundancy import redundancy, sides, turn
 from medacuity.physics.shadows import shadows
 
 
@@ -50,25 +51,49 @@ def fbp(
             f"{tuple(y.shape)}"
         )
     wide = y if y.dtype in (torch.float32, torch.float64) else y.float()
-    filtered = _filtered(wide.flatten(0, 1), geometry, window, cutoff)
+    weighted, whole = evened(_weighted(wide.flatten(0, 1), geometry), geometry)
+    filtered = ramp_filter(
+        weighted, pitch=_pitch(whole), window=window, cutoff=cutoff, arc=whole.curved
+    )
     # The compiled loops keep nothing for a gradient.
     compute = plain if filtered.requires_grad else engine(filtered)
-    x = compute.backproject(filtered, shadows(geometry, grid), grid.shape)
+    x = compute.backproject(filtered, shadows(whole, grid), grid.shape)
     return torch.as_tensor(x.reshape(*y.shape[:2], *grid.shape).to(y.dtype))
 
 
-def _filtered(y: Tensor, geometry: Geometry, window: str, cutoff: float) -> Tensor:
+def _weighted(y: Tensor, geometry: Geometry) -> Tensor:
+    """Return line integrals times what each of them counts for."""
     counts = turn(geometry).weights[:, None] * redundancy(geometry)
-    if geometry.parallel:
-        scale, pitch = 1.0, geometry.pitch
-    elif geometry.curved:
-        scale, pitch = geometry.source, geometry.pitch / geometry.detector
-    else:
-        scale, pitch = geometry.source**2, geometry.pitch / geometry.magnification
+    scale = 1.0
+    if not geometry.parallel:
+        scale = geometry.source if geometry.curved else geometry.source**2
     cosine = torch.from_numpy(geometry.gamma()).cos()
     weights = torch.from_numpy(counts) * cosine * scale
     if not math.isfinite(float(weights.sum())):
         raise UsageError("the angles leave rays that cannot be weighted")
-    return ramp_filter(
-        y * weights.to(y), pitch=pitch, window=window, cutoff=cutoff, arc=geometry.curved
+    return y * weights.to(y)
+
+
+def _pitch(geometry: Geometry) -> float:
+    """Return the distance of bins in the unit that the filter takes it in."""
+    if geometry.curved:
+        return geometry.pitch / geometry.detector
+    return geometry.pitch / geometry.magnification
+
+
+def evened(y: Tensor, geometry: Geometry) -> tuple[Tensor, Geometry]:
+    """Return weighted line integrals, with bins of nothing where a detector aside has none.
+
+    Once filtered they hold what the other side's values spread there.
+
+    Shape:
+        ``(N, views, bins)`` -> ``(N, views, more bins)``, and their geometry.
+    """
+    taus = geometry.taus()
+    more = round(float(taus[0] + taus[-1]) / geometry.pitch)
+    if sides(geometry).min() == 0.5 or not more:
+        return y, geometry
+    even = replace(
+        geometry, bins=geometry.bins + abs(more), shift=geometry.shift - more * geometry.pitch / 2
     )
+    return torch.nn.functional.pad(y, (max(more, 0), max(-more, 0))), even

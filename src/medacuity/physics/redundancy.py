@@ -67,7 +67,8 @@ def _holes(gaps: Floats) -> NDArray[np.bool_]:
 def redundancy(geometry: Geometry) -> Floats:
     """Return what each ray of a fan counts for, ``(views, bins)``: twice measured, half each.
 
-    A full turn: 1/2. One arc of at least half a turn and the fan: the weights of Parker
+    A full turn: 1/2, or `sides` of a detector that stands aside. One arc of at least half a turn
+    and the fan: the weights of Parker
     ("Optimal short scan convolution reconstruction for fanbeam CT", Med. Phys. 1982), with his
     angle of the fan replaced by half of what the arc has beyond half a turn. Anything else,
     with several arcs or too short: ``c / (c + c')`` of a function that is 1 inside the arcs and
@@ -77,14 +78,50 @@ def redundancy(geometry: Geometry) -> Floats:
     arcs, beta, gamma = turn(geometry).arcs, geometry.beta[:, None], geometry.gamma()
     shape = (geometry.views, geometry.bins)
     if geometry.parallel:
-        return np.ones(shape)
+        return np.broadcast_to(2 * sides(geometry), shape)
     if not len(arcs):
-        return np.full(shape, 0.5)
+        return np.broadcast_to(sides(geometry), shape)
     spare = (arcs[0, 1] - arcs[0, 0] - math.pi) / 2
     if len(arcs) == 1 and spare >= np.abs(gamma).max():
         return parker((beta - arcs[0, 0] + 1e-9) % (2 * math.pi), gamma, spare)
     own, opposite = _inside(beta + 0 * gamma, arcs), _inside(beta + math.pi + 2 * gamma, arcs)
     return own / (own + opposite)
+
+
+def turned(geometry: Geometry) -> bool:
+    """Return whether the views go all the way round, so that every ray has an opposite."""
+    angles = np.unique(np.round(geometry.beta % (2 * math.pi), 9))
+    gaps = np.diff(angles, append=angles[0] + 2 * math.pi)
+    return bool(gaps.max() < math.pi / 2 and not _holes(gaps).any())
+
+
+def reach(geometry: Geometry) -> float:
+    """Return how far from the axis of rotation all is seen, in mm: by every view, or the opposite.
+
+    A detector that stands aside sees nearly twice as far in a full turn.
+    """
+    s = geometry.lines().s[0]
+    if turned(geometry) and s.min() < 0 < s.max():
+        return float(max(-s.min(), s.max()))
+    return geometry.radius
+
+
+def sides(geometry: Geometry) -> Floats:
+    """Return what each bin counts for in a full turn, beside the ray from the opposite side.
+
+    1/2 where both were measured; a detector that stands aside sees its far side once, and it
+    counts whole. Between them weights rise smoothly, and a ray's and its opposite's always add up
+    to 1 (Wang, "X-ray micro-CT with a displaced detector array", Med. Phys. 2002).
+    """
+    s = geometry.lines().s[0]
+    long, short = max(-s.min(), s.max()), min(-s.min(), s.max())
+    step = 2 * geometry.pitch / geometry.magnification
+    if short <= 0 or long - short < step or not turned(geometry):
+        return np.full(len(s), 0.5)
+    aside = s if s.max() > -s.min() else -s
+    width = min(max(long - short, 4 * step), short)
+    rising = np.clip((np.abs(aside) - (short - width)) / width, 0, 1)
+    return np.asarray(0.5 + np.sign(aside) * np.sin(math.pi / 2 * rising) ** 2 / 2)
 
 
 def parker(beta: Floats, gamma: Floats, spare: float) -> Floats:

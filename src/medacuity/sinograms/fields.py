@@ -12,6 +12,7 @@ from medacuity.errors import MalformedInput, UnsafeGeometry, UsageError
 from medacuity.formats.limits import check_place, check_size
 from medacuity.physics.dose import Attenuation
 from medacuity.physics.geometry import Geometry, Grid
+from medacuity.physics.redundancy import reach
 from medacuity.sinograms.record import PICTURE, Sinogram
 
 Fields = Mapping[str, Any]
@@ -19,7 +20,7 @@ Fields = Mapping[str, Any]
 NAMES = (
     "sinogram", "angles_deg", "pitch_mm", "shift_mm", "source_mm", "detector_mm", "curved",
     "frame", "grid_shape", "grid_spacing_mm", "grid_centre_mm", "mu_water_per_mm",
-    "mu_air_per_mm", "photons",
+    "mu_air_per_mm", "photons", "electronic",
 )  # fmt: skip
 """Everything a file may say; only the first three must be there."""
 
@@ -47,6 +48,7 @@ def sinogram_of(fields: Fields, path: Path) -> Sinogram:
         return Sinogram(
             array, geometry, _grid(fields, geometry), _frame(fields, path), _attenuation(fields),
             _number(fields, "photons") if "photons" in fields else None,
+            _number(fields, "electronic", 0.0),
         )  # fmt: skip
     except UsageError as error:
         raise UnsafeGeometry(str(error), path=path) from error
@@ -67,7 +69,7 @@ def fields_of(sinogram: Sinogram) -> dict[str, Any]:
         fields["mu_water_per_mm"] = sinogram.attenuation.water
         fields["mu_air_per_mm"] = sinogram.attenuation.air
     if sinogram.photons is not None:
-        fields["photons"] = sinogram.photons
+        fields |= {"photons": sinogram.photons, "electronic": sinogram.electronic}
     return fields
 
 
@@ -80,7 +82,8 @@ def _lines(value: Any, path: Path) -> NDArray[np.float32]:
             path=path,
         )
     check_size(array.shape, 4, path)
-    array = array.reshape(-1, *array.shape[-2:]).astype(np.float32)
+    with np.errstate(over="ignore"):  # what becomes infinite is refused below
+        array = array.reshape(-1, *array.shape[-2:]).astype(np.float32)
     if not np.isfinite(array).all():
         raise MalformedInput(
             "the sinogram has values that are not finite; a dead bin needs a value between its "
@@ -100,7 +103,7 @@ def _grid(fields: Fields, geometry: Geometry) -> Grid:
             raise UsageError(f"grid_shape must be 2 whole numbers, got {rows:g} and {columns:g}")
         return Grid((int(rows), int(columns)), (du, dv), (u, v))
     spacing_mm = geometry.pitch / geometry.magnification
-    side = math.floor(2 * geometry.radius / spacing_mm)
+    side = math.floor(2 * reach(geometry) / spacing_mm)
     if side < 1:
         raise UsageError(
             "the detector does not see the axis of rotation from both sides, so that there is no "

@@ -52,7 +52,7 @@ def _fields(sinogram: Any, parameters: Any, path: Path) -> dict[str, Any]:
         else:
             pitch = _length(parameters, "pixelSize") * float(parameters.get("binningPost", 1))
         fields = {
-            "sinogram": sinogram,
+            "sinogram": np.atleast_2d(sinogram),  # of a single view the file has no first axis
             "angles_deg": np.asarray(parameters["angles"], dtype=np.float64),
             "pitch_mm": pitch * unit,
             "source_mm": _length(parameters, "distanceSourceOrigin") * unit,

@@ -27,9 +27,11 @@ class Sinogram:
             rotation, to mm in the patient (RAS+).
         attenuation: Of water and air, to give HU; None leaves the image in 1/mm.
         photons: That an open bin counted, where that is known: what the noise follows from.
+        electronic: Standard deviation of the detector's own noise, in photons.
 
     Raises:
-        UsageError: The array is not ``(slices, views, bins)`` of the geometry, or no photons.
+        UsageError: The array is not ``(slices, views, bins)`` of the geometry, there are
+            no photons, or the noise is below 0.
     """
 
     array: NDArray[np.float32]
@@ -38,6 +40,7 @@ class Sinogram:
     frame: NDArray[np.float64]
     attenuation: Attenuation | None = None
     photons: float | None = None
+    electronic: float = 0.0
 
     def __post_init__(self) -> None:
         wanted = (self.geometry.views, self.geometry.bins)
@@ -48,6 +51,8 @@ class Sinogram:
             )
         if self.photons is not None and not 0 < self.photons < math.inf:
             raise UsageError(f"photons must be finite and above 0, got {self.photons:g}")
+        if not 0 <= self.electronic < math.inf:
+            raise UsageError(f"electronic must be photons >= 0, got {self.electronic:g}")
 
     def place(self, array: NDArray[np.floating], grid: Grid) -> Volume:
         """Return slices ``(slices, I, J)`` on ``grid`` as a volume, in 1/mm or HU."""
