@@ -93,6 +93,14 @@ def test_pixels_are_those_asked_for(asked, shape, spacing):
     np.testing.assert_allclose(corners[:2].mean(1), 0, atol=1e-9)
 
 
+def test_few_pixels_are_no_noisier_than_many_averaged():
+    sinogram = scanned(photons=3000.0, attenuation=Attenuation())
+    few, many = (reconstruct(sinogram, Settings(size=n))[0].array[..., 0] for n in (10, 40))
+    averaged = many.reshape(10, 4, 10, 4).mean((1, 3))
+    middle = slice(4, 6), slice(4, 6)
+    assert np.abs(few[middle]).mean() < 1.5 * np.abs(averaged[middle]).mean() + 5
+
+
 def test_tv_leaves_less_noise_than_fbp():
     sinogram = scanned(photons=3000.0, attenuation=Attenuation())
     fbp, tv = (reconstruct(sinogram, Settings(m))[0].array[inside()].std() for m in ("fbp", "tv"))

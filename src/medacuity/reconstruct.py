@@ -120,9 +120,12 @@ class Task:
         return self.y if self.photons is None else unbiased(self.y, photons=self.photons)
 
     def fbp(self, window: str, cutoff: float = 1.0) -> Tensor:
-        """Return the filtered back-projection: a result, or where to start from."""
+        """Return the filtered back-projection; pixels that are coarse hold what is coarse."""
         scan, grid = self.operator.geometry, self.operator.grid
-        return fbp(self.y, scan, grid, window=window, cutoff=cutoff)
+        bins = max(grid.spacing) * scan.magnification / scan.pitch  # to a pixel
+        return fbp(
+            self.y, scan, grid, window=window, cutoff=min(cutoff, 1 / bins if bins > 1.5 else 1.0)
+        )
 
 
 Method = Callable[[Task], Solved]
