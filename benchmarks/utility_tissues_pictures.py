@@ -1,10 +1,11 @@
 """Draw what segmenters learn from, and what they make of contrasts they never saw.
 
-    python benchmarks/utility_tissues_pictures.py --data ../shared/data --output DIR [--steps 300]
+    python benchmarks/utility_tissues_pictures.py --data ../shared/data --output DIR [--steps 3000]
 
 Two pictures: generated slices with their labels, and the test contrasts; then segmentations by
-models that learnt with and without generated slices, of a test subject's T1, of the same slice
-in two other orders of brightness, and of real T2 and FLAIR of a patient of another hospital.
+models that learnt without, with and from nothing but generated slices, of a test subject's T1, of
+the same slice in two other orders of brightness, and of real T2 and FLAIR of a patient of another
+hospital.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from medacuity.utility.subjects import read_slices
 from medacuity.utility.task import Examples, joined
 
 LABELS = ListedColormap(["black", "#3b82c4", "#b0b0b0", "#f5f0e0"])
-SHOWN = (BASELINE, "generated only")
+SHOWN = (BASELINE, "real + classical + generated", "generated only")
 REAL = "bulk/mri/open_ms/patient26_{}_MNI1mm.nii.gz"
 
 
@@ -64,7 +65,7 @@ def segmentations(
         line[1].set_title("truth" if not name.startswith("real") else "", fontsize=8)
         for ax, (arm, model) in zip(line[2:], models.items(), strict=True):
             ax.imshow(_up(segmented(model, x)[0]), cmap=LABELS, vmin=0, vmax=3)
-            ax.set_title(arm, fontsize=8)
+            ax.set_title(arm.replace(" + generated", "\n+ generated"), fontsize=8)
     _finished(figure, path)
 
 
@@ -92,10 +93,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--subjects", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--generated", type=int, default=4000)
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
-    on = task(args.data, Segmenting(generated=400, steps=args.steps))
+    on = task(args.data, Segmenting(generated=args.generated, steps=args.steps))
     real = on.draw(args.subjects, 0)
     made = on.generate(real, 0)
     contrasts(on, made, args.output / "tissues-contrasts.png")
