@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy import stats
 
 from labelled_makers import pictures, write_folders, write_medmnist
@@ -56,6 +57,53 @@ def test_pictures_of_a_patient_stay_together(tmp_path: Path) -> None:
     assert len(set(found.train.patients) | set(found.test.patients)) == 16
     few = Classification(found, QUICK).draw(0.5, 0)
     assert all(list(few.patients).count(name) == 3 for name in few.patients)
+
+
+def test_seven_pictures_of_a_class_are_enough_and_so_are_four(tmp_path: Path) -> None:
+    for count, kept in ((7, 2), (4, 2), (12, 3)):
+        found = read_labelled(write_folders(tmp_path / str(count), count=count), 8)
+        assert torch.bincount(found.test.answers).tolist() == [kept, kept]
+        assert torch.bincount(found.train.answers).tolist() == [count - kept] * 2
+    with pytest.raises(MalformedInput, match="to test on, clear has 1; without"):
+        read_labelled(write_folders(tmp_path / "few", count=3), 8)
+
+
+def test_hidden_folders_and_files_are_no_pictures(tmp_path: Path) -> None:
+    plain = read_labelled(write_folders(tmp_path / "set"), 8)
+    for name in (".ipynb_checkpoints", "__MACOSX", "clear/.thumbs"):
+        (tmp_path / "set" / name).mkdir()
+        (tmp_path / "set" / name / "0.png").write_bytes(b"no picture")
+    (tmp_path / "set" / "square" / "._0.png").write_bytes(b"no picture")
+    found = read_labelled(tmp_path / "set", 8)
+    assert found.classes == ("clear", "square")
+    assert torch.equal(found.train.images, plain.train.images)
+
+
+def rewritten(folder: Path, factor: int) -> Path:
+    """Return a folder whose PNG files have become 16 bits, their values times a factor."""
+    for path in folder.rglob("*.png"):
+        with Image.open(path) as picture:
+            wide = np.asarray(picture).astype(np.uint16) * factor
+        Image.fromarray(wide).save(path)
+    return folder
+
+
+def test_radiographs_of_12_bits_are_as_bright_as_those_of_8(tmp_path: Path) -> None:
+    """One factor for a set: pictures keep their brightness to each other, up to 4095 and 255."""
+    plain = read_labelled(write_folders(tmp_path / "set"), 16)
+    made = read_classes(write_folders(tmp_path / "made"), 16, plain.classes)
+    wide = read_labelled(rewritten(tmp_path / "set", 16), 16)
+    assert (plain.white, wide.white) == (0, 4095)
+    ratio = (16 / 4095) / (1 / 255)
+    assert torch.allclose(wide.train.images, plain.train.images * ratio, atol=1e-5)
+    assert torch.equal(
+        read_classes(tmp_path / "made", 16, plain.classes, white=wide.white).images, made.images
+    )
+    own = read_classes(rewritten(tmp_path / "made", 8), 16, plain.classes, white=wide.white)
+    assert torch.allclose(own.images, made.images * ratio / 2, atol=1e-5)
+    assert read_classes(tmp_path / "made", 16, plain.classes).images.max() > 0.7
+    with pytest.raises(MalformedInput, match="where white is 4095"):
+        read_classes(rewritten(tmp_path / "made", 16), 16, plain.classes, white=wide.white)
 
 
 def test_given_sides_are_kept_and_must_not_share_patients(tmp_path: Path) -> None:
@@ -186,6 +234,18 @@ def test_ready_made_pictures(tmp_path: Path, task: Classification) -> None:
         read_classes(tmp_path / "made", 16, ("clear", "round"))
 
 
+def test_real_pictures_stay_real_whatever_their_names(tmp_path: Path) -> None:
+    folder = write_folders(tmp_path / "set")
+    for name in ("clear", "square"):
+        (folder / name).rename(folder / f"generated-{name}")
+    found = read_labelled(folder, 8)
+    assert not found.train.generated.any()
+    assert not found.test.generated.any()
+    made = lent_variation(found.train, 3, 0)
+    told = joined([found.train, made]).generated
+    assert told.tolist() == [False] * len(found.train) + [True] * 6
+
+
 def test_the_gan_takes_any_number_of_classes() -> None:
     real = Examples(torch.rand(6, 1, 16, 16), torch.arange(6) % 3, tuple("abcdef"))
     assert conditional_gan(real, 2, 0, steps=1).images.shape == (6, 1, 16, 16)
@@ -197,7 +257,7 @@ def test_what_is_no_labelled_set(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds 0 folders"):
         read_labelled(tmp_path, 8)
     write_folders(tmp_path / "few", count=1)
-    with pytest.raises(MalformedInput, match="two pictures"):
+    with pytest.raises(MalformedInput, match="takes 2 pictures to train on, clear has 0"):
         read_labelled(tmp_path / "few", 8)
     (tmp_path / "text.npz").write_text("no archive")
     with pytest.raises(MalformedInput, match="MedMNIST"):

@@ -44,6 +44,7 @@ class Toy:
 
     knows: bool = True
     copies: bool = False
+    honest: bool = True
     broken: float = 0.0
     stop_after: int = 10**9
     drawn: list[tuple[float, int]] = field(default_factory=list)
@@ -72,7 +73,9 @@ class Toy:
         self.given.append(real)
         names = tuple(f"generated-{n}" for n in range(100))
         if self.copies:
-            return Examples(real.images[:1].repeat(100, 1, 1, 1), torch.arange(100) % 2, names)
+            return Examples(
+                real.images[:1].repeat(100, 1, 1, 1), torch.arange(100) % 2, names, made=True
+            )
         answers = torch.arange(100) % 2
         if self.knows:
             x = torch.zeros(100, 16)
@@ -80,7 +83,7 @@ class Toy:
             line = Line(real)
             x = line.middle + (answers[:, None] - 0.5) * line.weight
         x[:, 0] += 4.0 * (answers - 0.5) if self.knows else 0
-        return Examples(x.reshape(-1, 1, 4, 4), answers, names)
+        return Examples(x.reshape(-1, 1, 4, 4), answers, names, made=self.honest)
 
     def learn(self, examples: Examples, *, classical: bool, seed: int) -> nn.Module:
         self.learnt += 1
@@ -203,6 +206,11 @@ def test_generation_sees_the_drawn_data_alone_and_all_arms_share_it(tmp_path: Pa
     assert [given.patients for given in toy.given] == [
         toy.draw(2.0, seed).patients for seed in (0, 1)
     ]
+
+
+def test_generated_data_must_be_marked_whatever_its_name(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="marked as such"):
+        run(Toy(honest=False), tmp_path / "u", Plan((2.0,), seeds=1))
 
 
 def test_a_generator_that_copies_is_found_out(tmp_path: Path) -> None:

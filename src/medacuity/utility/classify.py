@@ -152,7 +152,7 @@ def _owners(examples: Examples, label: int) -> list[str]:
 def _generator(data: Labelled, settings: Settings) -> tuple[Generator, str]:
     """Return what generates, and what is written down of it."""
     if settings.generated is not None:
-        made = read_classes(Path(settings.generated), settings.size, data.classes)
+        made = read_classes(Path(settings.generated), settings.size, data.classes, white=data.white)
         return (
             lambda real, each, seed: made
         ), f"ready-made {digest(made.images, made.answers)[:12]}"

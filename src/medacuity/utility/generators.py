@@ -1,6 +1,7 @@
 """Where generated pictures come from: generators that learn from the drawn pictures alone."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -16,7 +17,7 @@ from medacuity.training.learners.duel import Rules
 from medacuity.training.learners.gan import Samples
 from medacuity.training.recipes import RECIPES
 from medacuity.utility.augment import moved, recoloured
-from medacuity.utility.task import MADE_UP, Examples
+from medacuity.utility.task import Examples
 
 Generator = Callable[[Examples, int, int], Examples]
 """``generator(real, each, seed)`` -> as many examples of every class, made of the real ones."""
@@ -113,7 +114,7 @@ def of_weights(real: Examples, each: int, seed: int, *, weights: str) -> Example
         )
     made = _asked(trained.model, each, kinds, seed)
     images = resize(made.images, real.images.shape[2:], cubic).clamp(0, 1)
-    return Examples(images, made.answers, made.patients)
+    return replace(made, images=images)
 
 
 def _samples(real: Examples, seed: int, step: int) -> Samples:
@@ -129,9 +130,9 @@ def evenly(answers: Tensor, count: int, rng: torch.Generator) -> Tensor:
 
 
 def named(images: Tensor, answers: Tensor) -> Examples:
-    """Return generated pictures, cut to the unit range, with names that say what they are."""
-    names = tuple(f"{MADE_UP}-{n}" for n in range(len(images)))
-    return Examples(images.clamp(0, 1).clone(), answers.clone(), names)
+    """Return generated pictures, cut to the unit range, marked as such."""
+    names = tuple(f"generated-{n}" for n in range(len(images)))
+    return Examples(images.clamp(0, 1).clone(), answers.clone(), names, made=True)
 
 
 @torch.inference_mode()

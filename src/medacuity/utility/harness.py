@@ -120,7 +120,7 @@ def run(
     todo = list(_missing(results, plan))
     done = of - sum(len(arms) for _, _, arms in todo)
     for amount, seed, arms in todo:
-        report(f"utility ({task.described(amount)}, seed {seed})", done, of)
+        report(f"utility (amount {amount:g}, seed {seed})", done, of)
         drawn = _Draw(task, amount, seed)
         if any(arm.generated for arm in arms):
             _remember(results, drawn)
@@ -128,7 +128,7 @@ def run(
         for arm in arms:
             results.journal.add(_measured(task, drawn, arm))
             done += 1
-            report(f"utility ({task.described(amount)}, seed {seed}, {arm.name})", done, of)
+            report(f"utility (amount {amount:g}, seed {seed}, {arm.name})", done, of)
     return results
 
 
@@ -151,7 +151,7 @@ class _Draw:
     def made(self) -> Examples:
         made = self.task.generate(self.real, self.seed)
         if not bool(made.generated.all()):
-            raise UsageError("generated examples must bear names that say so")
+            raise UsageError("generated examples must be marked as such (made=True)")
         return made
 
     def of(self, arm: Arm) -> Examples:

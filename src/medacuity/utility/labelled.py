@@ -6,24 +6,34 @@ from pathlib import Path
 
 import torch
 
-from medacuity.errors import MalformedInput, StorageError, UsageError
+from medacuity.errors import MalformedInput, StorageError
 from medacuity.resize import cubic, resize
-from medacuity.training.labelled import PICTURES, read_medmnist, read_picture
-from medacuity.utility.task import MADE_UP, Examples
+from medacuity.training.labelled import read_medmnist
+from medacuity.utility.folders import class_folders, read_folder, white_of
+from medacuity.utility.task import Examples
 
 KNOWN = {"pneumoniamnist": ("normal", "pneumonia")}
 """Names of the classes of MedMNIST files, which hold numbers, by how a file's name begins."""
 
 ONE_IN = 4  # patients that are kept to test on, where nobody else has split them
+FEWEST = 2  # of them, where a class has four or more
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Pictures to draw from, pictures to test on, and what their answers are called."""
+    """Pictures to draw from, pictures to test on, and what their answers are called.
+
+    Args:
+        classes: Names of the answers.
+        train: To draw from.
+        test: To test on.
+        white: What is white where pictures have more than 8 bits; 0: none of them has.
+    """
 
     classes: tuple[str, ...]
     train: Examples
     test: Examples
+    white: int = 0
 
 
 def read_labelled(data: Path, size: int) -> Labelled:
@@ -34,7 +44,7 @@ def read_labelled(data: Path, size: int) -> Labelled:
             pictures for every class; or one with ``train`` and ``test`` that each hold such
             folders. A picture's patient is the folder it lies in below the class, or the
             picture alone. Without ``test`` one patient in four of each class, by the hash
-            of the name, is kept to test on.
+            of the name, is kept to test on, two of four to seven.
         size: Rows and columns.
 
     Raises:
@@ -53,16 +63,38 @@ def read_labelled(data: Path, size: int) -> Labelled:
         found = _from_classes(data, size)
     for side, examples in (("train", found.train), ("test", found.test)):
         for label, name in enumerate(found.classes):
-            if int((examples.answers == label).sum()) < 2:
+            count = int((examples.answers == label).sum())
+            if count < FEWEST:
                 raise MalformedInput(
-                    f"each class takes two pictures to {side} on, {name} has fewer", path=data
+                    f"each class takes {FEWEST} pictures to {side} on, {name} has {count}; without "
+                    f"folders train and test, {2 * FEWEST} patients of each class are enough",
+                    path=data,
                 )
     return found
 
 
-def read_classes(folder: Path, size: int, classes: tuple[str, ...]) -> Examples:
-    """Return ready-made generated pictures, from a folder for every class."""
-    return _read(folder, size, classes, mark=f"{MADE_UP}-")
+def read_classes(folder: Path, size: int, classes: tuple[str, ...], *, white: int = 0) -> Examples:
+    """Return ready-made generated pictures, from a folder for every class.
+
+    Args:
+        folder: Holds the folders.
+        size: Rows and columns.
+        classes: Names of the folders.
+        white: Of the real pictures, see `Labelled`.
+
+    Raises:
+        StorageError: The folder of a class is not there.
+        MalformedInput: Pictures have more than 8 bits, and others than the real ones.
+    """
+    found = read_folder(folder, size, classes)
+    top = float(found.tops.max())
+    if white and top and not white / 4 < top <= white:
+        raise MalformedInput(
+            f"generated pictures have values up to {top:g}, where white is {white} in the real "
+            "ones; write them on one scale, or with 8 bits",
+            path=folder,
+        )
+    return found.examples(white or white_of(found), made=True)
 
 
 def _from_file(path: Path, size: int) -> Labelled:
@@ -82,32 +114,37 @@ def _from_file(path: Path, size: int) -> Labelled:
 
 def _from_sides(data: Path, size: int) -> Labelled:
     classes = class_folders(data / "train")
-    sides = [_read(data / side, size, classes) for side in ("train", "test")]
+    folders = [read_folder(data / side, size, classes) for side in ("train", "test")]
+    white = white_of(*folders)
+    sides = [folder.examples(white) for folder in folders]
     shared = sorted(set(sides[0].patients) & set(sides[1].patients))
     if shared:
         raise MalformedInput(
             f"{shared[0]} is there to train and to test on; patients must be on one side",
             path=data,
         )
-    return Labelled(classes, *sides)
+    return Labelled(classes, *sides, white)
 
 
 def _from_classes(data: Path, size: int) -> Labelled:
     classes = class_folders(data)
-    every = _read(data, size, classes)
+    folder = read_folder(data, size, classes)
+    white = white_of(folder)
+    every = folder.examples(white)
     to_test = _kept(every)
     sides = (_part(every, [(name in to_test) == test for name in every.patients])
              for test in (False, True))  # fmt: skip
-    return Labelled(classes, *sides)
+    return Labelled(classes, *sides, white)
 
 
 def _kept(every: Examples) -> set[str]:
-    """Return one patient in four of each class, by the hash of the name; one at least."""
+    """Return one patient in four of each class, by the hash of the name; see `FEWEST`."""
     first = dict(zip(reversed(every.patients), every.answers.flip(0).tolist(), strict=True))
     kept: set[str] = set()
     for label in set(first.values()):
         own = sorted((name for name in first if first[name] == label), key=_hash)
-        kept |= set(own[: max(1, len(own) // ONE_IN)])
+        fewest = FEWEST if len(own) >= 2 * FEWEST else 1
+        kept |= set(own[: max(fewest, len(own) // ONE_IN)])
     return kept
 
 
@@ -117,34 +154,5 @@ def _part(every: Examples, wanted: list[bool]) -> Examples:
     return Examples(every.images[at], every.answers[at], names)
 
 
-def class_folders(data: Path) -> tuple[str, ...]:
-    """Return the names of the folders of a folder, which are its classes."""
-    classes = tuple(sorted(path.name for path in data.iterdir() if path.is_dir()))
-    if len(classes) < 2:
-        raise UsageError(
-            f"{data} must be a MedMNIST .npz or hold a folder of pictures for each of two classes "
-            f"or more; it holds {len(classes)} folders"
-        )
-    return classes
-
-
 def _hash(patient: str) -> str:
     return hashlib.sha256(patient.encode()).hexdigest()
-
-
-def _read(folder: Path, size: int, classes: tuple[str, ...], *, mark: str = "") -> Examples:
-    images, answers, patients = [], [], []
-    for label, name in enumerate(classes):
-        place = folder / name
-        if not place.is_dir():
-            raise StorageError("the folder of a class is missing", path=place)
-        for path in sorted(place.rglob("*")):
-            below = path.relative_to(place)
-            patient = below.parts[0] if len(below.parts) > 1 else f"{name}/{path.stem}"
-            if path.suffix.lower() in PICTURES:
-                images.append(read_picture(path, size))
-                answers.append(label)
-                patients.append(f"{mark}{patient}")
-    if not images:
-        raise MalformedInput("it holds no pictures", path=folder)
-    return Examples(torch.stack(images), torch.tensor(answers), tuple(patients))

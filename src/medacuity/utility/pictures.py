@@ -47,7 +47,7 @@ def sheet(real: Examples, made: Examples, *, title: str, names: Sequence[str] = 
                 (nearest, "the nearest real ones to these"))  # fmt: skip
         for ax, (images, name) in zip(axes[3 * n : 3 * n + 3], rows, strict=True):
             _row(ax, images, name)
-    figure.suptitle(title, fontsize=9)
+    figure.suptitle(title, fontsize=9, parse_math=False)
     return figure
 
 
@@ -60,7 +60,7 @@ def gains(task: Task, results: Results, plan: Plan) -> Figure:
         _gains(column[1], results, plan, metric)
         column[1].set_xticks(range(len(plan.amounts)))
         words = [task.described(amount).replace(" (", "\n(") for amount in plan.amounts]
-        column[1].set_xticklabels(words, fontsize=7)
+        column[1].set_xticklabels(words, fontsize=7, parse_math=False)
         column[0].set_xticks(range(len(plan.amounts)), [""] * len(plan.amounts))
     names = axes[0, 0].get_legend_handles_labels()
     figure.legend(*names, loc="outside upper center", ncols=len(plan.arms), fontsize=8)
@@ -95,7 +95,7 @@ def _row(ax: Axes, images: Tensor, name: str) -> None:
     for n, plane in enumerate(planes):
         strip[:, n * (width + 1) : n * (width + 1) + width] = plane
     ax.imshow(strip.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    ax.set_title(name, fontsize=8, loc="left")
+    ax.set_title(name, fontsize=8, loc="left", parse_math=False)
     ax.set_axis_off()
 
 
@@ -106,7 +106,7 @@ def _scores(ax: Axes, results: Results, plan: Plan, metric: str) -> None:
         ax.plot(range(len(means)), means, "o-", color=colour, label=arm.name, lw=1.2, ms=4)
         for n, each in enumerate(scores):
             ax.plot([n] * each.size, POINTS * each, ".", color=colour, alpha=0.3, ms=4)
-    ax.set_title(f"{metric}, points; small dots are seeds", fontsize=9)
+    ax.set_title(f"{metric}, points; small dots are seeds", fontsize=9, parse_math=False)
     ax.grid(alpha=0.3)
 
 

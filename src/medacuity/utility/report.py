@@ -1,6 +1,7 @@
 """What a comparison says: scores of every arm, differences with their words, memorisation."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from rich.table import Table as Grid
+from rich.text import Text
 
 from medacuity import __version__
 from medacuity.atomic import atomic_write
@@ -89,9 +91,9 @@ def as_dict(task: Task, results: Results, plan: Plan) -> dict[str, Any]:
 
 
 def lines(task: Task, results: Results, plan: Plan, metric: str) -> list[tuple[str, ...]]:
-    """Return the table of one metric as text: a line for every amount and arm."""
+    """Return the table of one metric as Markdown: a line for every amount and arm."""
     return [
-        (task.described(amount), *line)
+        (plain(task.described(amount)), *line)
         for amount in plan.amounts
         for line in _lines(results, plan, metric, amount)
     ]
@@ -113,7 +115,8 @@ def _lines(results: Results, plan: Plan, metric: str, amount: float) -> list[tup
 def grids(task: Task, results: Results, plan: Plan) -> Iterator[Grid]:
     """Yield a table for every metric and amount, for a terminal."""
     for metric, amount in product(task.metrics, plan.amounts):
-        shown = Grid(title=f"{metric}, {task.described(amount)}", title_justify="left")
+        title = Text(f"{metric}, {task.described(amount)}", style="table.title")
+        shown = Grid(title=title, title_justify="left")
         for i, name in enumerate(HEAD[1:-1]):
             shown.add_column(name, justify="right" if i in (1, 2) else "left", no_wrap=i < 3)
         for row in _lines(results, plan, metric, amount):
@@ -128,9 +131,19 @@ def markdown(task: Task, results: Results, plan: Plan) -> str:
         rule = ("---", "---", "---:", "---:", "---", "---")
         rows = (HEAD, rule, *lines(task, results, plan, metric))
         body = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
-        blocks += [f"{metric}, points of 100:", body]
-    notes = [*remembered(task, results, plan), *NOTES]
+        blocks += [f"{plain(metric)}, points of 100:", body]
+    notes = [plain(note) for note in (*remembered(task, results, plan), *NOTES)]
     return "\n\n".join([*blocks, *notes]) + "\n"
+
+
+def plain(text: str) -> str:
+    r"""Return Markdown that shows a text as it is, in a table too.
+
+    Example:
+        >>> plain("[b] | x_y")
+        '\\[b\\] \\| x\\_y'
+    """
+    return re.sub(r"([\\`*_\[\]<>|$])", r"\\\1", text)
 
 
 def remembered(task: Task, results: Results, plan: Plan) -> Iterator[str]:

@@ -8,7 +8,7 @@ from medacuity.physics.noise import rician
 from medacuity.physics.randomised import bias_field, draw_contrasts
 from medacuity.physics.warp import Shape, draw_places, warped
 from medacuity.training.learners.supervised import Batch
-from medacuity.utility.task import MADE_UP, Examples
+from medacuity.utility.task import Examples
 
 OUTSIDE = 3  # parts of what is not labelled and not air, by brightness
 BIAS, NOISE, GAMMA = 0.3, 0.04, 0.25  # of classical augmentation, at the most; of gamma the spread
@@ -28,9 +28,9 @@ class Drawn:
     """
 
     def __init__(self, examples: Examples, *, batch: int, seed: int, classical: bool) -> None:
-        made = examples.generated
+        self.made = examples.generated
         self.examples, self.size, self.seed, self.classical = examples, batch, seed, classical
-        self.kinds = [kind.nonzero()[:, 0] for kind in (~made, made) if kind.any()]
+        self.kinds = [kind.nonzero()[:, 0] for kind in (~self.made, self.made) if kind.any()]
 
     def batch(self, step: int) -> Batch:
         """Return the batch of one step."""
@@ -40,7 +40,7 @@ class Drawn:
             share = self.size // len(self.kinds) + (n < self.size % len(self.kinds))
             chosen = kind[torch.randint(len(kind), (share,), generator=rng)]
             x, labels = self.examples.images[chosen], self.examples.answers[chosen][:, None].long()
-            if self.classical and not self.examples.patients[int(kind[0])].startswith(MADE_UP):
+            if self.classical and not self.made[kind[0]]:
                 x, labels = augmented(x, labels, rng)
             parts.append((x, labels))
         return Batch(*(torch.cat(side) for side in zip(*parts, strict=True)))
@@ -89,8 +89,8 @@ def randomised(
         labels = moved(labels, labels, rng)[1][:, 0]
         images.append(draw_contrasts(labels, rng, count=classes + OUTSIDE))
         answers.append(torch.where(labels < classes, labels, 0).to(real.answers.dtype))
-    names = tuple(f"{MADE_UP} contrast {n}" for n in range(count))
-    return Examples(torch.cat(images), torch.cat(answers), names)
+    names = tuple(f"generated contrast {n}" for n in range(count))
+    return Examples(torch.cat(images), torch.cat(answers), names, made=True)
 
 
 def with_outside(real: Examples, *, classes: int) -> Tensor:

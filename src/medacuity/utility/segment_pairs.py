@@ -12,7 +12,7 @@ from medacuity.training.learners.conditional import Conditional
 from medacuity.training.learners.supervised import Batch, made_for_half
 from medacuity.training.masks import channel_each
 from medacuity.utility.segment_data import CHUNK, Drawn, moved
-from medacuity.utility.task import MADE_UP, Examples
+from medacuity.utility.task import Examples
 
 BATCH = 4
 WIDTH = 12
@@ -39,8 +39,8 @@ def from_masks(
         labels = moved(labels, labels, rng)[1]
         images.append(made(model, labels, classes=classes))
         answers.append(labels[:, 0].to(real.answers.dtype))
-    names = tuple(f"{MADE_UP} mask {n}" for n in range(count))
-    return Examples(torch.cat(images), torch.cat(answers), names)
+    names = tuple(f"generated mask {n}" for n in range(count))
+    return Examples(torch.cat(images), torch.cat(answers), names, made=True)
 
 
 def learnt(real: Examples, *, classes: int, seed: int, steps: int) -> nn.Module:

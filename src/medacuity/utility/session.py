@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from medacuity.utility.classify import Classification, Settings, check_amounts
 from medacuity.utility.harness import Plan, Report, Results, run
@@ -30,7 +31,7 @@ class Found:
         for table in grids(self.task, self.results, self.plan):
             console.print(table)
         for note in self.record["notes"]:
-            console.print(note, highlight=False)
+            console.print(Text(note))
 
 
 def compared(

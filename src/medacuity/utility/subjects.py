@@ -15,8 +15,9 @@ from medacuity.foreground import MARGIN, TISSUE, foreground
 from medacuity.intensity import Percentile
 from medacuity.regrid import labels_onto, onto, upright
 from medacuity.training.cases import Case as Listed
-from medacuity.training.cases import check_split, read_rows
+from medacuity.training.cases import check_split
 from medacuity.training.degraded import THICK, read_scan
+from medacuity.utility.cells import read_cells
 from medacuity.volume import Volume
 
 COLUMNS = ("path", "labels", "patient", "split")
@@ -73,16 +74,16 @@ def read_table(table: Path) -> list[Row]:
         UsageError: A column is missing or a cell empty, a split is neither train nor test, or a
             patient is on both sides.
         StorageError: The table or a file is not there.
-        MalformedInput: It is not a CSV table in UTF-8.
+        MalformedInput: It is not a CSV table in UTF-8, separated by commas.
     """
-    found = read_rows(table)
-    missing = [column for column in COLUMNS if not found or column not in found[0]]
+    found = read_cells(table)
+    missing = [column for column in COLUMNS if not found or column not in found[0][1]]
     if missing:
         raise UsageError(
             f"{table} needs the columns {', '.join(COLUMNS)} and a line for each scan; missing: "
             f"{', '.join(missing)}"
         )
-    rows = [_row(table, cells, f"{table.name}, line {n}") for n, cells in enumerate(found, start=2)]
+    rows = [_row(table, cells, f"{table.name}, line {n}") for n, cells in found]
     check_split([Listed(row.scan, row.patient, row.split) for row in rows])
     for side in SIDES:
         if not any(row.split == side for row in rows):
@@ -132,7 +133,7 @@ def read_subjects(
 
 
 def _row(table: Path, cells: dict[str, str], place: str) -> Row:
-    scan, labels, patient, split = (cells[column].strip() for column in COLUMNS)
+    scan, labels, patient, split = (cells[column] for column in COLUMNS)
     if not (scan and labels and patient):
         raise UsageError(f"{place}: path, labels and patient must be filled in")
     if split not in SIDES:

@@ -8,9 +8,6 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-MADE_UP = "generated"
-"""How the names of patients begin that there are none of."""
-
 
 @dataclass(frozen=True)
 class Examples:
@@ -18,13 +15,14 @@ class Examples:
 
     Shape:
         ``images`` ``(N, 1, *S)``, the unit range; ``answers``, whole numbers, ``(N,)`` classes or
-        ``(N, *S)`` masks; ``patients`` one name for each image. Names of generated ones begin
-        with `MADE_UP`.
+        ``(N, *S)`` masks; ``patients`` one name for each image; ``made``: which of them are
+        generated ``(N,)``, or all or none of them.
     """
 
     images: Tensor
     answers: Tensor
     patients: tuple[str, ...]
+    made: Tensor | bool = False
 
     def __len__(self) -> int:
         """Return how many images there are."""
@@ -33,7 +31,7 @@ class Examples:
     @property
     def generated(self) -> Tensor:
         """Tell which images are generated ``(N,)``."""
-        return torch.tensor([name.startswith(MADE_UP) for name in self.patients], dtype=torch.bool)
+        return torch.as_tensor(self.made).expand(len(self))
 
 
 class Task(Protocol):
@@ -92,4 +90,5 @@ def joined(parts: Sequence[Examples]) -> Examples:
         torch.cat([part.images for part in parts]),
         torch.cat([part.answers for part in parts]),
         tuple(name for part in parts for name in part.patients),
+        torch.cat([part.generated for part in parts]),
     )
