@@ -3,6 +3,8 @@
 - Files alike but for the contrast belong together; a patient is on one side of the split.
 - Whatever the axes, spacing and matrix of the two scans, what is at one place in the patient is
   at one place in the pair; each contrast has the unit range by itself.
+- Scans that hardly overlap are refused; where one reaches further, both are cut, with a warning.
+- Tables are read as spreadsheets save them; rows with an empty cell are counted aloud.
 - Folders of two contrasts, of other people, are split each by itself and never paired.
 - Hidden pairing: both sides are drawn apart, from the same slices.
 """
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from medacuity.errors import StorageError, UsageError
+from medacuity.errors import StorageError, UnsafeGeometry, UsageError
 from medacuity.intensity import Percentile
 from medacuity.training.cases import Case
 from medacuity.training.contrasts import Contrasts, find_contrasts, make_contrasts
@@ -83,6 +85,38 @@ def test_thick_slices_are_looked_at_as_acquired(tmp_path):
     assert 10 < len(a) <= 24
 
 
+def with_target(case: Case, path, *, low: int = 0, away: float = 0.0) -> Case:
+    """Return a patient whose T2 is a copy of the T1 from a slice on, perhaps moved away."""
+    scan = nib.load(case.path)
+    affine = scan.affine.copy()
+    affine[:3, 3] += low * affine[:3, 2] + away
+    save(path, np.asarray(scan.dataobj)[:, :, low:], affine)
+    return Case(case.path, "p1", "train", target=path)
+
+
+def test_scans_that_hardly_overlap_are_refused(two, tmp_path):
+    for changes in ({"away": 500.0}, {"low": 70}):
+        case = with_target(two, tmp_path / "far.nii.gz", **changes)
+        with pytest.raises(UnsafeGeometry, match=r"inside .*far\.nii\.gz: register them") as said:
+            make_contrasts(case, contrasts=T1_T2, intensity=Percentile(), dims=2)
+        assert said.value.path == two.path
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_what_the_second_scan_does_not_cover_is_cut_off(two, tmp_path, dims):
+    whole = with_target(two, tmp_path / "whole.nii.gz")
+    half = with_target(two, tmp_path / "half.nii.gz", low=48)
+    settings = {"contrasts": T1_T2, "intensity": Percentile(), "dims": dims}
+    a, b = make_contrasts(whole, **settings)
+    with pytest.warns(UserWarning, match=r"5\d% of what it shows lies inside .*half"):
+        upper, covered = make_contrasts(half, **settings)
+    axis = 0 if dims == 2 else 4
+    assert upper.shape == covered.shape
+    assert upper.shape[axis] < 0.65 * a.shape[axis]
+    np.testing.assert_allclose(upper, covered, atol=0.1)  # a copy: no zeros in one alone
+    np.testing.assert_allclose(a, b, atol=0.01)
+
+
 def test_files_alike_but_for_the_contrast_belong_together(tmp_path):
     for name in ("a/x_T1w.nii.gz", "a/x_T2w.nii.gz", "b/x_T1w.nii.gz", "c_T10.nii", "c_T2.nii"):
         save(tmp_path / name, np.ones((4, 4, 4), np.int16), np.eye(4))
@@ -99,15 +133,38 @@ def test_a_table_names_them(tmp_path):
     table.write_text(
         "patient,split,licence,T1,T2\np,train,CC0,one.nii,two.nii\nq,train,CC0,one.nii,\n"
     )
-    (case,) = find_contrasts(tmp_path, table, T1_T2)
+    with pytest.warns(UserWarning, match="1 of 2 rows left out: no T2"):
+        (case,) = find_contrasts(tmp_path, table, T1_T2)
     assert (case.patient, case.split, case.licence) == ("p", "train", "CC0")
     assert case.target == tmp_path / "two.nii"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffpatient,T1,T2\r\np,one.nii,two.nii\r\n",
+        '\ufeff"patient","T1","T2"\n"p","one.nii","two.nii"\n',
+        " patient , T1, T2\np , one.nii, two.nii \n",
+        "patient,T1,T2,,\np,one.nii,two.nii,,\n,,,,\n",
+        "patient,T1,T2\np,one.nii,two.nii,,\n\n",
+    ],
+)
+def test_tables_are_read_as_spreadsheets_save_them(tmp_path, text):
+    for name in ("one.nii", "two.nii"):
+        save(tmp_path / name, np.ones((4, 4, 4), np.int16), np.eye(4))
+    (tmp_path / "pairs.csv").write_text(text, encoding="utf-8")
+    (case,) = find_contrasts(tmp_path, tmp_path / "pairs.csv", T1_T2)
+    assert (case.patient, case.target) == ("p", tmp_path / "two.nii")
+    told = RECIPES["synth"].told(tmp_path / "pairs.csv").contrasts
+    assert (told.given, told.wanted) == ("T1", "T2")
 
 
 @pytest.mark.parametrize(
     ("text", "error", "words"),
     [
         ("patient,split,T1\n", UsageError, "has both T1 and T2"),
+        ("patient;T1;T2\np;one.nii;one.nii\n", UsageError, "semicolons: save it separated by"),
+        ("patient,T1,T2\np,one.nii,one.nii,x\n", UsageError, "line 2: more cells than"),
         ("patient,split,T1\np,train,one.nii\n", UsageError, r"missing: \['T2'\]"),
         ("patient,split,T1,T2\np,learn,one.nii,one.nii\n", UsageError, "line 2: patient must"),
         ("patient,split,T1,T2\np,train,one.nii,no.nii\n", StorageError, "line 2 but not there"),

@@ -5,15 +5,19 @@ file names do: ``p7_T1.nii.gz`` belongs to ``p7_T2.nii.gz``.
 """
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from medacuity.errors import StorageError, UsageError
+from medacuity.errors import StorageError, UnsafeGeometry, UsageError
+from medacuity.foreground import TISSUE, foreground
 from medacuity.formats import scans_in
 from medacuity.intensity import Fixed, Rule
 from medacuity.regrid import onto, upright
@@ -23,6 +27,8 @@ from medacuity.volume import Volume
 
 ABOUT = ("patient", "split", "licence")
 LEAST = 0.25  # of the mean brightness: slices below it show no head
+NO_SUV = 100.0  # few voxels of a scan reach it in SUV: those of a bladder, at most
+ELSEWHERE, COVERED = 0.3, 0.95  # share of a head inside the other scan: no pair; a whole one
 
 
 @dataclass(frozen=True)
@@ -70,11 +76,16 @@ def make_contrasts(
     """Return both contrasts of a patient on one grid, each in the unit range.
 
     Both are resampled once, onto a grid at the wanted spacing whose axes point to the right,
-    the front and the head; the slices of 2D are axial.
+    the front and the head; the slices of 2D are axial. Where the head reaches beyond the second
+    scan, both are cut to what that covers, with a warning: beyond it nothing is known.
 
     Shape:
         2D: ``(N, 1, H, W)`` each, for N slices; ``(N, 1 + 2 around, H, W)`` for what goes in.
         3D: ``(1, 1, D, H, W)``.
+
+    Raises:
+        UsageError: What is wanted is in another unit than the network is to give.
+        UnsafeGeometry: The two scans hardly overlap.
     """
     if case.target is None:
         raise UsageError(f"{case.path} has no scan of the wanted contrast beside it")
@@ -83,6 +94,8 @@ def make_contrasts(
     grid = upright(given, _spacing(given, contrasts.spacing, dims))
     a = _unit(onto(given, grid), intensity, dims)
     b = _unit(onto(wanted, grid), contrasts.scale or intensity, dims)
+    everywhere = wanted.with_array(np.ones(wanted.shape, np.float32))
+    a, b = _covered(a, b, _axial(onto(everywhere, grid).array, dims) > 0.5, case)
     if dims == 2:
         inside = a.flatten(1).mean(1) > LEAST * a.mean()
         a, b = beside(a, contrasts.around)[inside], b[inside]
@@ -106,13 +119,46 @@ def beside(slices: Tensor, around: int) -> Tensor:
 
 
 def _check_unit(wanted: Volume, path: Path, contrasts: Contrasts) -> None:
-    """Refuse values in another unit than the network is to give; files may say none."""
-    if contrasts.unit != "a.u." and wanted.unit not in (contrasts.unit, "a.u."):
-        raise UsageError(
-            f"{contrasts.wanted} must be in {contrasts.unit} and is in {wanted.unit}: convert it "
-            "(SUV = Bq/ml x weight in g / dose in Bq at the time of the scan)",
-            path=path,
+    """Refuse values in another unit than the network is to give; where files say none, by size."""
+    if contrasts.unit == "a.u.":
+        return
+    high = float(np.percentile(wanted.array, 99.5))
+    if wanted.unit not in (contrasts.unit, "a.u."):
+        came = f"is in {wanted.unit}"
+    elif contrasts.unit == "SUV" and high > NO_SUV:
+        came = f"reaches {high:.0f}, more than SUV can be (is it in Bq/ml?)"
+    else:
+        return
+    raise UsageError(
+        f"{contrasts.wanted} must be in {contrasts.unit} and {came}: convert it, as "
+        "medacuity.physics.pet.suv does (SUV = Bq/ml x weight in g / dose in Bq at the time of "
+        "the scan)",
+        path=path,
+    )
+
+
+def _covered(a: Tensor, b: Tensor, field: Tensor, case: Case) -> tuple[Tensor, Tensor]:
+    """Cut both contrasts to the field of view of the second, where a head reaches beyond it.
+
+    Zeros beyond a field of view are no values: a network would learn them.
+    """
+    head = a > TISSUE
+    share = float(field[head].float().mean()) if head.any() else 1.0
+    if share < ELSEWHERE:
+        raise UnsafeGeometry(
+            f"the two scans of a patient must lie on each other, and {share:.0%} of what this one "
+            f"shows lies inside {case.target}: register them, or correct their affines",
+            path=case.path,
         )
+    if share >= COVERED:
+        return a, b
+    warnings.warn(
+        f"{case.path}: {share:.0%} of what it shows lies inside {case.target}; both are cut to "
+        "what they share",
+        stacklevel=3,
+    )
+    box = foreground(field.numpy(), above=0.5, margin=[0] * a.ndim)
+    return (a * field)[box], b[box]
 
 
 def _spacing(scan: Volume, spacing: float, dims: int) -> tuple[float | None, ...]:
@@ -121,31 +167,12 @@ def _spacing(scan: Volume, spacing: float, dims: int) -> tuple[float | None, ...
 
 
 def _unit(scan: Volume, intensity: Rule, dims: int) -> Tensor:
-    x = torch.from_numpy(intensity.of(scan.array).to_unit(scan.array))
+    return _axial(intensity.of(scan.array).to_unit(scan.array), dims)
+
+
+def _axial(array: NDArray[np.float32], dims: int) -> Tensor:
+    x = torch.from_numpy(array)
     return x.movedim(2, 0)[:, None] if dims == 2 else x[None, None]
-
-
-def find_apart(data: Path, contrasts: Contrasts) -> list[Case]:
-    """Return scans of two folders, named after their contrasts, as cases that are no pairs.
-
-    One in ten of either folder is kept to validate, by the hash of its name; the shorter list
-    is gone through again.
-    """
-    sides = [
-        [(path, path.relative_to(folder).as_posix().split("/")[0]) for path in scans_in(folder)]
-        for folder in (data / contrasts.given, data / contrasts.wanted)
-    ]
-    cases = []
-    for split in ("train", "validate"):
-        given, wanted = ([x for x in side if split_by_name(x[1]) == split] for side in sides)
-        for n in range(max(len(given), len(wanted)) if given and wanted else 0):
-            (path, name), (target, _) = given[n % len(given)], wanted[n % len(wanted)]
-            cases.append(Case(path, name.split(".")[0], split, target=target, apart=True))
-    if not any(case.split == "train" for case in cases):
-        raise UsageError(
-            f"{data} needs scans to train on in both {contrasts.given} and {contrasts.wanted}"
-        )
-    return cases
 
 
 def make_apart(
@@ -161,6 +188,8 @@ def make_apart(
     sides = []
     for path, rule in ((case.path, intensity), (case.target, contrasts.scale or intensity)):
         scan = read_scan(path)
+        if path == case.target:
+            _check_unit(scan, path, contrasts)
         x = _unit(onto(scan, upright(scan, _spacing(scan, contrasts.spacing, dims))), rule, dims)
         if dims == 2:
             x = x[x.flatten(1).mean(1) > LEAST * x.mean()]
@@ -179,33 +208,40 @@ def _of_size(x: Tensor, size: Sequence[int]) -> Tensor:
     return pad(x, [n for ends in reversed(pads) for n in ends])
 
 
-def named_in(table: Path | None) -> tuple[str, str]:
-    """Return what goes in and what comes out, by the columns of a table of pairs.
+def rows_of(table: Path) -> list[dict[str, str]]:
+    """Return the rows of a table of pairs, without what spreadsheets add to it.
+
+    That is a byte order mark, blanks around cells, columns without a name.
 
     Raises:
-        UsageError: There is no table, or it does not name two kinds of scans.
+        UsageError: Something else than commas separates its cells, or a row has too many.
     """
-    if table is None:
-        raise UsageError("pairs of your own are listed in a table: --data pairs.csv")
-    rows = read_rows(table)
-    columns = [name for name in (rows[0] if rows else {}) if name not in ABOUT]
-    if len(columns) != 2:
-        raise UsageError(
-            f"{table} needs two columns of scans, what goes in and what comes out, beside "
-            f"{', '.join(ABOUT)}; got {columns}"
-        )
-    return columns[0], columns[1]
+    rows = []
+    for n, row in enumerate(read_rows(table), start=2):
+        if any(";" in (name or "") for name in row):
+            raise UsageError(f"{table} is separated by semicolons: save it separated by commas")
+        if any(name is None and any(cells) for name, cells in row.items()):
+            raise UsageError(f"{table}, line {n}: more cells than the table has columns")
+        named = {(name or "").lstrip("\ufeff").strip(' "'): cell for name, cell in row.items()}
+        rows.append({name: cell.strip() for name, cell in named.items() if name})
+    return rows
 
 
 def _listed(data: Path, table: Path, contrasts: Contrasts) -> list[Case]:
-    rows = read_rows(table)
+    rows = rows_of(table)
     needed = ("patient", contrasts.given, contrasts.wanted)
     missing = [column for column in needed if rows and column not in rows[0]]
     if missing:
         raise UsageError(f"{table} needs the columns {', '.join(needed)}; missing: {missing}")
+    filled = [(n, row) for n, row in enumerate(rows, start=2) if any(row.values())]
+    for name in (contrasts.given, contrasts.wanted):
+        if empty := [n for n, row in filled if not row[name]]:
+            warnings.warn(
+                f"{table}: {len(empty)} of {len(filled)} rows left out: no {name}", stacklevel=4
+            )
     return [
         _from_row(data, row, contrasts, f"{table}, line {n}")
-        for n, row in enumerate(rows, start=2)
+        for n, row in filled
         if row[contrasts.given] and row[contrasts.wanted]
     ]
 
