@@ -116,14 +116,14 @@ def _from_sides(data: Path, size: int) -> Labelled:
     classes = class_folders(data / "train")
     folders = [read_folder(data / side, size, classes) for side in ("train", "test")]
     white = white_of(*folders)
-    sides = [folder.examples(white) for folder in folders]
-    shared = sorted(set(sides[0].patients) & set(sides[1].patients))
+    train, test = (folder.examples(white) for folder in folders)
+    shared = sorted(set(train.patients) & set(test.patients))
     if shared:
         raise MalformedInput(
             f"{shared[0]} is there to train and to test on; patients must be on one side",
             path=data,
         )
-    return Labelled(classes, *sides, white)
+    return Labelled(classes, train, test, white)
 
 
 def _from_classes(data: Path, size: int) -> Labelled:
@@ -132,9 +132,9 @@ def _from_classes(data: Path, size: int) -> Labelled:
     white = white_of(folder)
     every = folder.examples(white)
     to_test = _kept(every)
-    sides = (_part(every, [(name in to_test) == test for name in every.patients])
-             for test in (False, True))  # fmt: skip
-    return Labelled(classes, *sides, white)
+    train, test = (_part(every, [(name in to_test) == kept for name in every.patients])
+                   for kept in (False, True))  # fmt: skip
+    return Labelled(classes, train, test, white)
 
 
 def _kept(every: Examples) -> set[str]:
