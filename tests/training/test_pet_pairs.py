@@ -9,7 +9,7 @@
 
 import csv
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -137,6 +137,17 @@ def test_values_in_another_unit_are_refused(pairs, monkeypatch):
         recipe.make(case, torch.Generator())
 
 
+@pytest.mark.parametrize("apart", [False, True])
+def test_values_that_no_suv_has_are_refused_where_a_file_says_no_unit(subjects, tmp_path, apart):
+    pet = 27_000 * (small_head()[1] == 2).astype(np.float32)
+    nib.save(nib.Nifti1Image(pet, AFFINE), tmp_path / "pet.nii.gz")
+    case = Case(subjects[0].mri, "p", "train", target=tmp_path / "pet.nii.gz", apart=apart)
+    words = r"must be in SUV and reaches 27000, .*medacuity\.physics\.pet\.suv"
+    with pytest.raises(UsageError, match=words) as said:
+        RECIPES["unet-t1-pet"].make(case, torch.Generator())
+    assert said.value.path == case.target
+
+
 def test_only_left_and_right_are_mirrored(tmp_path):
     corner = torch.zeros(4, 1, 8, 8)
     corner[:, :, 0, 0] = 1.0
@@ -157,7 +168,7 @@ def replace_make(recipe, x):
         def make(self, case, rng):
             return x, x
 
-    return Fixed(**{name: getattr(recipe, name) for name in recipe.__dataclass_fields__})
+    return Fixed(**{name: getattr(recipe, name) for name in (f.name for f in fields(recipe))})
 
 
 def test_the_width_that_is_learnt_is_the_expected_error():
@@ -214,6 +225,15 @@ def test_pairs_of_ones_own_are_a_table(subjects, pairs, quick, tmp_path, wanted,
     assert card.output.unit == unit
     assert "resampled once" in said[0]
     assert "grid of 2 mm" in said[0]
+    assert ("from 0 to 12" if unit == "SUV" else "name the column PET to have it in SUV") in said[1]
+
+
+def test_scans_whose_pairing_is_hidden_are_not_said_to_lie_on_each_other():
+    paired, hidden = (RECIPES[name].said()[0] for name in ("pix2pix-t1-pet", "cyclegan-t1-pet"))
+    assert "taken for granted" in paired
+    assert "taken for granted" not in hidden
+    assert "in two folders, T1 and PET, none need to" in hidden
+    assert len(RECIPES["pix2pix-t1-t2"].said()) == 1
 
 
 @pytest.mark.parametrize("columns", [["patient", "MRI"], ["patient", "MRI", "PET", "CT"]])

@@ -10,7 +10,7 @@ from torch import nn
 from medacuity.models import Cubic, Linear
 from medacuity.physics.sampling import block_mean
 from medacuity.training.learners.supervised import Batch
-from medacuity.training.watch import psnr_gain, sharper
+from medacuity.training.watch import psnr_gain, sharper, translated
 
 
 class Known(nn.Module):
@@ -45,3 +45,16 @@ def test_the_picture_can_be_opened(dims):
     png = Image.open(io.BytesIO(look.picture))
     assert png.format == "PNG"
     assert min(png.size) > 100
+
+
+class Wide(nn.Module):
+    """Returns the input, and an expected error of 1."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([x, torch.zeros_like(x)], 1)
+
+
+def test_a_width_is_measured_even_where_the_truth_shows_nothing():
+    nothing = torch.zeros(2, 1, 16, 16)
+    look = translated(Wide(), [Batch(nothing + 0.3, nothing)], "cpu", "a title")
+    assert look.numbers["interval"] == pytest.approx(0.3)

@@ -91,8 +91,12 @@ def reconstructed(
 
 
 def _interval(made: Tensor, spread: Tensor, real: Tensor, *, share: float = 0.9) -> float:
-    """Return the expected errors within which a share of the voxels that show something lie."""
-    shown = real > 0.05 * real.max()
+    """Return the expected errors within which a share of the voxels that show something lie.
+
+    Where none shows anything, all voxels count.
+    """
+    high = float(real.max())
+    shown = real >= min(high, 0.05 * high)
     errors = ((made - real).abs() * torch.exp(-spread))[shown]
     return float(errors.kthvalue(max(1, round(share * errors.numel()))).values)
 
