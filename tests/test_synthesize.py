@@ -7,6 +7,7 @@
   slices, do not know of each other.
 - Every finding is JSON; the words SYNTHETIC and the contrasts are in them.
 - Unknown contrasts, weights for something else, and scans of the wrong kind are refused.
+- A scan that shows nothing is refused; of a whole head PET warns, as it knows brains alone.
 """
 
 import json
@@ -18,7 +19,7 @@ import pytest
 
 from medacuity import synthesize as module
 from medacuity.checkpoint import Images, read_card, rule_as_json
-from medacuity.errors import LimitExceeded, SafetyGate, UsageError
+from medacuity.errors import LimitExceeded, MalformedInput, SafetyGate, UsageError
 from medacuity.formats import Source
 from medacuity.intensity import Fixed, Percentile
 from medacuity.synthesize import Settings, chosen, in_words, synthesize, synthesize_source
@@ -68,7 +69,7 @@ def test_a_real_network_gives_the_same_in_every_order(tmp_path):
         np.testing.assert_array_equal(result.array, stored(made, codes).array)
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1), (5, 3, 1), (40, 9, 2), (16, 16, 16), (31, 64, 3)])
+@pytest.mark.parametrize("shape", [(2, 1, 1), (5, 3, 1), (40, 9, 2), (16, 16, 16), (31, 64, 3)])
 @pytest.mark.parametrize("spacing", [(1, 1, 1), (0.3, 1.7, 5), (2.1, 2.1, 2.1), (1.08, 1, 9)])
 def test_any_size_and_spacing_keeps_its_grid(tmp_path, shape, spacing):
     scan = head(shape, spacing)
@@ -304,3 +305,30 @@ def test_scans_that_a_network_cannot_take_are_refused(tmp_path, plain_network):
     with pytest.raises(UsageError, match="several images"):
         run(scan, unet(tmp_path, arguments=two))
     assert replace(T1_T2, arguments=two).dims == 2
+
+
+@pytest.mark.parametrize("value", [0, 7, -3.5])
+def test_a_scan_that_shows_nothing_is_refused(tmp_path, plain_network, value):
+    scan = head((8, 8, 3))
+    with pytest.raises(MalformedInput, match=rf"all voxels of this one are {value:g}"):
+        run(scan.with_array(np.full_like(scan.array, value)), plain(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("wide", "changes", "warned"),
+    [
+        (40, {}, False), (60, {}, True), (60, {"data": "whole heads"}, False),
+        (60, {"output": Images("T2")}, False),
+    ],
+)  # fmt: skip
+def test_more_than_a_brain_is_warned_of_where_pet_is_made(
+    tmp_path, plain_network, wide, changes, warned
+):
+    """A block of 1.6 litres may be a brain, one of 2.3 is not."""
+    card = {**PET, "data": "30 scans (OASIS)", "intensity": rule_as_json(Percentile())} | changes
+    array = np.zeros((60, 60, 60), np.int16)
+    array[:wide, :50, :50] = 900
+    scan = Volume(array, np.diag([-2.5, 2.5, 2.5, 1.0]))
+    weights = str(plain(tmp_path, **card))
+    said = synthesize(scan, Settings(weights=weights)).findings["warnings"]
+    assert any("strip the skull first" in line for line in said) == warned

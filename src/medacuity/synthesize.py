@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from medacuity.checkpoint import Card, Trained, find_weights, load_weights, read_card, shipped
-from medacuity.errors import SafetyGate, UsageError
+from medacuity.errors import MalformedInput, SafetyGate, UsageError
 from medacuity.fitted import Fitted
 from medacuity.foreground import MARGIN, TISSUE, foreground
 from medacuity.formats import Source, output_in
@@ -111,6 +111,7 @@ def synthesize(
 
     Raises:
         UsageError: The wish cannot be met; see `chosen`.
+        MalformedInput: All voxels have one value.
         WeightsRefused: The weights are damaged or do not fit.
         SafetyGate: A voxel of the result is not finite; or, if ``strict``, any warning.
         LimitExceeded: It does not fit into the memory allowed.
@@ -223,6 +224,12 @@ def _scale(card: Card, volume: Volume, intensity: Intensity) -> Intensity:
 
 def _check(volume: Volume, card: Card) -> None:
     """Refuse what the network cannot take."""
+    low, high = float(volume.array.min()), float(volume.array.max())
+    if low == high:
+        raise MalformedInput(
+            f"a scan must show something, and all voxels of this one are {low:g}: nothing can be "
+            "made of it; take another"
+        )
     labels = len(card.classes)
     channels, outputs = (card.arguments.get(name, 1) for name in ("channels", "outputs"))
     shown = [labels or 1] if labels or card.dims == 3 else [1, 3, 5, 7, 9]  # slices beside it
@@ -232,7 +239,7 @@ def _check(volume: Volume, card: Card) -> None:
         raise UsageError(
             f"{card.name} translates volumes, and this is one slice; name a 2D network"
         )
-    if labels and not (volume.array.min() >= 0 and volume.array.max() <= labels - 1):
+    if labels and not (low >= 0 and high <= labels - 1):
         raise UsageError(f"{card.name} takes label maps with values from 0 to {labels - 1}")
 
 

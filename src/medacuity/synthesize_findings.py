@@ -3,10 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from medacuity import __version__
 from medacuity.checkpoint import Card, Trained
+from medacuity.foreground import TISSUE
 from medacuity.viewpoint import Viewpoint, is_picture
 from medacuity.volume import Volume
+
+STRIPPED = "OASIS"  # on a card: brains without skull are what it was trained on
+LARGEST_BRAIN = 2.2  # litres; those of OASIS take 1.2 to 1.5, heads of other sets 3.4 to 4.7
 
 
 def in_words(findings: dict[str, Any]) -> list[str]:
@@ -78,7 +84,22 @@ def warnings_of(volume: Volume, card: Card) -> list[str]:
         found.append(f"the values are in {volume.unit}, and {takes}: the result means nothing")
     if is_picture(volume):
         found.append(f"a picture has no spacing and no place in a patient; {takes}")
+    elif card.output.contrast.upper() == "PET" and STRIPPED in card.data:
+        litres = _litres(volume, card)
+        if litres > LARGEST_BRAIN:
+            found.append(
+                f"the scan shows {litres:.1f} litres, more than a brain, and {card.name} was "
+                "trained on brains without skull and neck: the result means nothing; strip the "
+                "skull first"
+            )
     return found
+
+
+def _litres(volume: Volume, card: Card) -> float:
+    """Return how much of a volume is not air."""
+    seen = card.rule().of(volume.array)
+    shown = np.count_nonzero(volume.array > seen.low + TISSUE * (seen.high - seen.low))
+    return float(shown * abs(np.linalg.det(volume.affine[:3, :3])) / 1e6)
 
 
 def _interval(card: Card) -> dict[str, Any] | None:
