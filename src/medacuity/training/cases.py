@@ -62,7 +62,7 @@ def read_rows(table: Path) -> list[dict[str, str]]:
         MalformedInput: It is not a CSV table in UTF-8.
     """
     try:
-        with table.open(newline="", encoding="utf-8") as file:
+        with table.open(newline="", encoding="utf-8-sig") as file:
             return list(csv.DictReader(file, restval=""))
     except OSError as error:
         raise StorageError(f"cannot read: {error.strerror or error}", path=table) from error

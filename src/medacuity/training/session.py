@@ -49,7 +49,7 @@ def begin(
     if wish.data is None and recipe.needs_scans:
         raise UsageError("training needs scans: name their folder with --data")
     data, table = wish.data or folder, wish.cases
-    if data.suffix == ".csv":  # a table: paths are below its folder
+    if data.suffix.lower() == ".csv":  # a table: paths are below its folder
         data, table = data.parent, table or data
     recipe = recipe.told(table)
     cases = _cases(recipe, data, table)
