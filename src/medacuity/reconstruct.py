@@ -123,9 +123,9 @@ class Task:
         """Return the filtered back-projection; pixels that are coarse hold what is coarse."""
         scan, grid = self.operator.geometry, self.operator.grid
         bins = max(grid.spacing) * scan.magnification / scan.pitch  # to a pixel
-        return fbp(
-            self.y, scan, grid, window=window, cutoff=min(cutoff, 1 / bins if bins > 1.5 else 1.0)
-        )
+        if bins > 1.5 and cutoff <= 1:
+            cutoff = min(cutoff, 1 / bins)
+        return fbp(self.y, scan, grid, window=window, cutoff=cutoff)
 
 
 Method = Callable[[Task], Solved]
