@@ -65,7 +65,7 @@ IN_3D = Translation(
     patch=VOLUMES,
     mirrors=RIGHT_LEFT,
     batch=1,
-    steps=1_000,
+    steps=1_500,
     task="volumes, median and expected error",
 )
 PIX2PIX = Translation(
