@@ -10,8 +10,8 @@ SSIM are over each slice's own range, as LoDoPaB has it; the window's PSNR is of
 slices*: no honest user could tune it better. TV runs with its defaults, which were chosen on four
 of these slices (numbers 3 and 16 of the chest, 14 and 70 of the abdomen); networks with the
 shipped weights, unless a file is given. Bias is the mean error over all voxels that the truth says
-are soft tissue (0 to 100 HU) or lung (-950 to -700), two pixels from its rim or more, and in
-brackets over those of the slice where it is lowest and highest, if it has a thousand such voxels.
+are soft tissue (0 to 100 HU) or lung (-950 to -700), two pixels from its rim or more; in brackets
+the mean of the slices' own, and the lowest and highest of them.
 Intervals are 95 % of the bootstrap over slices. Seconds and memory (peak over what was there
 before) are for a slice of a batch.
 """
@@ -42,7 +42,6 @@ CUTOFFS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8, 0.9, 1.0)
 RAM_LAK, HANN, TV = "FBP, Ram-Lak", "FBP, best Hann", "tv"
 CLASSICAL = ("sirt", "cgls", TV)
 SOFT = "soft tissue"
-RICH = 1000  # voxels of a tissue, from which a slice's bias is told
 
 
 class Result(NamedTuple):
@@ -150,13 +149,13 @@ def _table(results: dict[str, Result], truth: Tensor) -> None:
 
 
 def _bias(x: Tensor, truth: Tensor, mask: Tensor) -> str:
-    """Return the mean error over all voxels there are of a tissue, and of slices rich in it."""
+    """Return the mean error over all voxels of a tissue, and over those of each slice."""
     if not mask.any():
         return "-"
-    told = f"{float((x - truth)[mask].double().mean()):+.1f}"
-    rich = mask.sum((1, 2, 3)) >= RICH
-    each = bias(x, truth, mask=mask)[rich]
-    return told + (f" ({float(each.min()):+.1f} to {float(each.max()):+.1f})" if len(each) else "")
+    each = bias(x, truth, mask=mask)
+    each = each[~each.isnan()]
+    return (f"{float((x - truth)[mask].double().mean()):+.1f} ({float(each.mean()):+.1f}; "
+            f"{float(each.min()):+.1f} to {float(each.max()):+.1f})")  # fmt: skip
 
 
 def _told(values: Tensor, digits: int) -> str:
