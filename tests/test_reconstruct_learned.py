@@ -18,7 +18,7 @@ from medacuity.physics.geometry import Geometry, Grid, fan, lodopab, parallel
 from medacuity.physics.phantoms import Ellipse, Phantom
 from medacuity.physics.radon import Radon
 from medacuity.reconstruct import Settings, reconstruct
-from medacuity.reconstruct_learned import FAMILIES, coarse, weights_for
+from medacuity.reconstruct_learned import FAMILIES, unsaid, weights_for
 from medacuity.sinograms import Sinogram
 
 GRID = Grid((36, 44), (4.0, 4.0))
@@ -136,9 +136,17 @@ def test_a_region_has_the_mean_that_was_measured(weights, monkeypatch, scan, off
     assert abs((made - plain)[12:24, 14:30].mean() - off) < 2
 
 
-def test_coarse_keeps_a_constant_and_takes_out_detail():
-    flat = torch.full((2, 1, 40, 60), 3.0)
-    torch.testing.assert_close(coarse(flat), flat)
-    detail = torch.zeros(1, 1, 64, 64)
-    detail[..., ::2, :] = 1.0
-    assert float((coarse(detail) - 0.5).abs()[..., 20:44, 20:44].max()) < 1e-3
+def test_what_rays_still_say_is_taken_region_by_region_and_each_slice_by_itself():
+    """A thin region that is 20 HU off is put right; noise is not put in; a slice counts alone."""
+    truth = torch.zeros(2, 1, 64, 64)
+    truth[:, :, 28:34] = 0.7
+    off = 0.02 * (truth > 0.5)
+    rng = torch.Generator().manual_seed(0)
+    noise = (
+        torch.randn(2, 1, 64, 64, generator=rng) * torch.tensor([0.05, 1.0])[:, None, None, None]
+    )
+    found = unsaid(off + noise, truth)
+    assert float(found[0, 0, 28:34].mean()) == pytest.approx(0.02, abs=0.005)
+    assert float(found[0].std()) < 0.2 * 0.05
+    assert float(found[1].std()) < 0.05  # four times as wide
+    torch.testing.assert_close(found[:1], unsaid((off + noise)[:1], truth[:1]))

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from medacuity.checkpoint import Trained, load_weights
 from medacuity.errors import UsageError
-from medacuity.nd import along, pad_to_multiple
+from medacuity.nd import pad_to_multiple
 from medacuity.physics.averages import interleaved
 from medacuity.physics.fbp import fbp
 from medacuity.physics.geometry import Geometry, Grid
+from medacuity.physics.guided import gaussian, guided
 from medacuity.physics.radon import Radon
 from medacuity.physics.tv import densest
 
@@ -27,7 +28,14 @@ PART_APART = 4.6
 """The same within each of the parts that views are shared among: as in training."""
 
 COARSE = 8.0
-"""Pixels of a Gaussian beyond which the mean is what was measured, not what a network thinks."""
+"""Pixels of a Gaussian beyond which TV's mean of few views is right, not what a network thinks."""
+
+NARROW, USUAL, WIDEST = 3.0, 0.1, 4.0
+"""Pixels of a Gaussian over which a residual of many views is averaged; the noise, over water, up
+to which that is enough; how many times as wide it may be."""
+
+ALIKE = 0.06
+"""Over water: what differs by less is averaged together."""
 
 SIDE = 30.0
 """Degrees that no ray comes from, at which even the mean of a region is not in the data."""
@@ -94,9 +102,11 @@ def image_of(
         else:
             fits = pad_to_multiple(start, int(model.multiple))
             x = model.steady(fits)[:, :, : grid.shape[0], : grid.shape[1]]
-        # Of many views FBP is noisy and right on average, where TV draws tissues together.
-        right = (least + filtered) / 2 if many else least
-        return torch.as_tensor(x + coarse(right - x) if whole_turn else x)
+        if not whole_turn:
+            return torch.as_tensor(x)
+        if not many:  # FBP is all streaks, and TV right on average
+            return torch.as_tensor(x + gaussian(least - x, COARSE))
+        return torch.as_tensor(x + unsaid(fbp(y - operator(x), scan, grid, window="hann"), x))
 
     given = (y / water, sure * water**2, least / water)
     with torch.no_grad():
@@ -104,17 +114,18 @@ def image_of(
         return water * torch.cat([image(*some) for some in slices])
 
 
-def coarse(x: Tensor) -> Tensor:
-    """Return what of an image ``(B, 1, I, J)`` is coarser than 8 pixels; a constant stays.
+def unsaid(residual: Tensor, x: Tensor) -> Tensor:
+    """Return what an image still lacks of a back-projected residual ``(B, 1, I, J)``, noise apart.
 
-    Rays tell the mean over a region nearly without noise, and an image that explains them is
-    right about it; a network, which draws everything to what is likely, need not be.
+    The residual of rays is right on average, where an image of least total variation draws
+    tissues together and a network draws everything to what is likely; but it is mostly noise.
+    So it is averaged over what is alike in the image, the wider the noisier it is: the noise of
+    back-projection falls with the 3/2 power of the width.
     """
-    for axis in (2, 3):
-        n = torch.arange(x.shape[axis], device=x.device, dtype=x.dtype)
-        weights = torch.exp(-(((n[:, None] - n) / COARSE) ** 2) / 2)
-        x = along(x, weights / weights.sum(1, keepdim=True), axis)
-    return x
+    noise = residual.square().mean((1, 2, 3)).sqrt()
+    widths = NARROW * ((noise / USUAL) ** (2 / 3)).clamp(1.0, WIDEST)
+    each = zip(residual.split(1), x.split(1), widths.tolist(), strict=True)
+    return torch.cat([guided(r, like, width=width, least=ALIKE) for r, like, width in each])
 
 
 def level_of(least: Tensor) -> float:
