@@ -208,3 +208,16 @@ def test_from_the_command_line(tmp_path, capsys):
     assert main(["degrade", "ct-sparse", ct, "-o", scan, "--fan", "541"]) == 2
     assert main(["degrade", "ct-sparse", ct, "-o", scan, "--fan", "541x949"]) == 0
     assert main(["degrade", "block-mean", ct, "-o", out]) == 0
+
+
+@pytest.mark.parametrize(
+    ("views", "says"), [(range(2), "2 views"), (range(20), "123 degrees"), (range(60), None)]
+)
+def test_a_network_says_where_it_has_nothing_to_go_by(views, says):
+    sinogram = scanned(slices=1, scan=SCAN.select(views))
+    for method in ("tv", "fbpconvnet"):
+        doubts = reconstruct(sinogram, Settings(method))[1]["doubts"]
+        if says is None or method == "tv":
+            assert doubts == []
+        else:
+            assert says in doubts[0]

@@ -8,6 +8,7 @@ import numpy as np
 
 from medacuity import __version__
 from medacuity.checkpoint import Trained
+from medacuity.physics.geometry import widest_gap
 from medacuity.physics.redundancy import sides
 from medacuity.sinograms import Sinogram
 
@@ -16,6 +17,9 @@ OPAQUE = 20.0
 
 MANY = 20
 """Views that nobody takes within six degrees."""
+
+FEWEST, GAP = 10, 30.0
+"""Views that a network needs at least to have anything to go by; degrees that it can bridge."""
 
 CUT = 0.1
 """Share of the highest line integrals that the mean of an outermost bin stays below."""
@@ -60,6 +64,7 @@ def describe(
     }
     if trained is None:
         return found
+    found["doubts"] += unlearnt(sinogram)
     name = trained.card.name
     return found | {
         "method": f"reconstruct {name}",
@@ -69,6 +74,20 @@ def describe(
         "Not for primary diagnosis.",
         "licence": trained.card.licence,
     }
+
+
+def unlearnt(sinogram: Sinogram) -> list[str]:
+    """Return what a network can only make up of a sinogram, a sentence each."""
+    scan = sinogram.geometry
+    gap = widest_gap(scan)
+    if scan.views < FEWEST:
+        return [
+            f"{scan.views} views tell a network next to nothing, and what it shows is made up: "
+            f"take {FEWEST} or more, or cgls"
+        ]
+    if gap >= GAP:
+        return [f"no ray comes from {gap:.0f} degrees: edges along these are made up"]
+    return []
 
 
 def in_words(findings: Mapping[str, Any]) -> list[str]:

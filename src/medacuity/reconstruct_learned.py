@@ -13,7 +13,7 @@ from medacuity.errors import UsageError
 from medacuity.nd import pad_to_multiple
 from medacuity.physics.averages import interleaved
 from medacuity.physics.fbp import fbp
-from medacuity.physics.geometry import Geometry, Grid
+from medacuity.physics.geometry import Geometry, Grid, widest_gap
 from medacuity.physics.guided import gaussian, guided
 from medacuity.physics.radon import Radon
 from medacuity.physics.tv import densest
@@ -91,7 +91,7 @@ def image_of(
     (whole,) = interleaved(scan, grid, 1)
 
     beside = int(trained.card.arguments.get("beside", 0))
-    whole_turn = _widest(scan) < SIDE
+    whole_turn = widest_gap(scan) < SIDE
     many = _apart(scan, grid) <= FEW_APART
 
     def image(y: Tensor, sure: Tensor, least: Tensor) -> Tensor:
@@ -138,12 +138,6 @@ def level_of(least: Tensor) -> float:
     if not 0 < level < math.inf:
         raise UsageError("there is nothing in the scan that a network could go by; use fbp or tv")
     return level
-
-
-def _widest(geometry: Geometry) -> float:
-    """Return the widest gap between the directions of rays, in degrees; 180 are all there are."""
-    angles = np.sort(np.mod(geometry.angles_deg, 180))
-    return float(np.diff(angles, append=angles[0] + 180).max())
 
 
 def _apart(geometry: Geometry, grid: Grid) -> float:

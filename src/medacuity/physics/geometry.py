@@ -202,6 +202,17 @@ def lodopab() -> tuple[Geometry, Grid]:
     return scan, Grid((362, 362), (field / 362, field / 362))
 
 
+def widest_gap(geometry: Geometry) -> float:
+    """Return the widest gap between the directions of central rays, in degrees.
+
+    Example:
+        >>> round(widest_gap(parallel(30, bins=5, pitch=1.0, span_deg=60.0)))
+        122
+    """
+    angles = np.sort(np.mod(geometry.angles_deg, 180))
+    return float(np.diff(angles, append=angles[0] + 180).max())
+
+
 def _row(n: int, step: float, middle: float) -> Floats:
     return np.asarray(middle + (np.arange(n) - (n - 1) / 2) * step, dtype=np.float64)
 
