@@ -124,7 +124,7 @@ def unsaid(residual: Tensor, x: Tensor) -> Tensor:
     """
     noise = residual.square().mean((1, 2, 3)).sqrt()
     widths = NARROW * ((noise / USUAL) ** (2 / 3)).clamp(1.0, WIDEST)
-    each = zip(residual.split(1), x.split(1), widths.tolist(), strict=True)
+    each = zip(torch.split(residual, 1), torch.split(x, 1), widths.tolist(), strict=True)
     return torch.cat([guided(r, like, width=width, least=ALIKE) for r, like, width in each])
 
 
