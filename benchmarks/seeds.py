@@ -1,7 +1,8 @@
 """Do the adversarial recipes collapse? Each from several seeds, and how its run ended.
 
     python benchmarks/seeds.py RUNS
-    python benchmarks/seeds.py RUNS --train --data ../shared/data [--seeds 0 1 2] [--recipes ...]
+    python benchmarks/seeds.py RUNS --train --data ../shared/data --pairs PAIRS [--seeds 0 1 2]
+        [--recipes ...]
 
 RUNS holds a folder for every recipe and seed, ``pix2pix-t1-t2-seed1``; with ``--train`` those that
 are missing are trained, and those that stopped go on. Read from each: what the doctor found, how
@@ -22,8 +23,14 @@ from medacuity.training.session import Wish, begin, go_on
 
 TABLES = Path(__file__).parents[1] / "src" / "medacuity" / "training" / "recipes"
 SRGAN = [f"srgan-mri-x{n}{end}" for n in (2, 4) for end in ("-light", "", "-heavy")]
-CONTRASTS = ["pix2pix-t1-t2", "pix2pix-3d-t1-t2", "cyclegan-t1-t2"]
+CONTRASTS = ["pix2pix-t1-t2", "pix2pix-t1-flair", "pix2pix-3d-t1-t2", "cyclegan-t1-t2"]
+TISSUES, PET = ["pix2pix-tissues-t1"], ["pix2pix-t1-pet"]
 CHESTS = ["gan-pneumonia", "cgan-pneumonia"]
+CASES = {
+    name: f"{table}_cases.csv"
+    for names, table in ((SRGAN, "mri"), (CONTRASTS, "contrast"), (TISSUES, "tissue"))
+    for name in names
+}
 WATCHED = ("gain_db", "mae", "diversity")
 LAST = 500
 
@@ -34,8 +41,9 @@ def main() -> None:
     parser.add_argument("runs", type=Path)
     parser.add_argument("--train", action="store_true")
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--pairs", type=Path, help="what pet_pairs.py wrote")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--recipes", nargs="+", default=[*SRGAN, *CONTRASTS, *CHESTS])
+    parser.add_argument("--recipes", nargs="+", default=[*CASES, *CHESTS, *PET])
     args = parser.parse_args()
     print("| recipe | seed | steps | the doctor | apart | grid (real) | accuracy | watched |")
     print("|---|---|---|---|---|---|---|---|")
@@ -44,18 +52,23 @@ def main() -> None:
         for seed in args.seeds:
             folder = args.runs / f"{recipe}-seed{seed}"
             if args.train:
-                train(folder, recipe, seed, args.data)
+                train(folder, recipe, seed, *_cases(recipe, args.data, args.pairs))
             if (folder / "run.json").exists():
                 ill += row(folder, recipe, seed)
     print(f"\ncollapsed, or cured by the doctor: {ill}")
 
 
-def train(folder: Path, recipe: str, seed: int, data: Path) -> None:
+def _cases(recipe: str, data: Path, pairs: Path) -> tuple[Path, Path | None]:
+    """Return where a recipe's cases are, and the table of them."""
+    if recipe in CHESTS:
+        return data / "travel" / "labelled", None
+    if recipe in PET:
+        return pairs, pairs / "pairs.csv"
+    return data, TABLES / CASES[recipe]
+
+
+def train(folder: Path, recipe: str, seed: int, where: Path, table: Path | None) -> None:
     """Train a recipe from a seed, or go on with it."""
-    table = None if recipe in CHESTS else TABLES / (
-        "mri_cases.csv" if recipe in SRGAN else "contrast_cases.csv"
-    )  # fmt: skip
-    where = data / "travel" / "labelled" if recipe in CHESTS else data
     with bars() as show:
         if (folder / "run.json").exists():
             go_on(folder, report=show)
