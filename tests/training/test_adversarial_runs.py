@@ -165,21 +165,28 @@ def test_every_recipe_takes_a_step(name):
         labels = torch.randint(0, 2, (8,)) if recipe.model.keywords["classes"] else None
         logged = learner.step(Samples(torch.rand(8, 1, size, size), labels))
     elif isinstance(recipe, Translation):
-        logged = learner.step(Batch(*torch.rand(2, 2, 1, *recipe.patch)))
+        channels = recipe.model.keywords.get("channels", 1)
+        given, wanted = (torch.rand(1, n, *recipe.patch) for n in (channels, 1))
+        logged = learner.step(Batch(given, wanted))
     assert logged["skipped"] == 0
 
 
-def test_upside_down_turns_brightness_round_and_leaves_air():
+@pytest.mark.parametrize("dims", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_upside_down_turns_brightness_round_and_leaves_air(dims):
     torch.manual_seed(0)
-    network = FineUNet(dims=2, width=8, depth=3, fine=8)
+    network = FineUNet(dims=dims, width=8, depth=3, fine=8)
     upside_down(network)
-    x = torch.zeros(1, 1, 64, 64)
-    x[..., 8:56, 8:56] = 0.8
-    x[..., 24:40, 24:40] = 0.2
+    size = 64 if dims == 2 else 32
+    x = torch.zeros(1, 1, *[size] * dims)
+    box = {n: (..., *[slice(n, size - n)] * dims) for n in (size // 8, 3 * size // 8)}
+    x[box[size // 8]] = 0.8
+    x[box[3 * size // 8]] = 0.2
     with torch.no_grad():
         made = network(x)[0, 0]
-    dark, bright, air = made[28:36, 28:36].mean(), made[12:20, 12:20].mean(), made[:4].mean()
-    assert float(dark) > 1.3 * float(bright) > 2.6 * float(air)
+    line = made[*[size // 2] * (dims - 1)]
+    places = size // 2, size // 4, 1
+    dark, bright, air = (float(line[n - 1 : n + 2].mean()) for n in places)
+    assert dark > 1.3 * bright > 2.6 * air
 
 
 def test_srgan_begins_with_the_network_of_least_squared_error():

@@ -8,6 +8,7 @@ at full resolution beside; resizing rather than transposed convolutions keeps ch
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,19 +17,20 @@ from medacuity.losses import l1
 from medacuity.models import FineUNet, PatchGAN
 from medacuity.resize import cubic, resize
 from medacuity.training.contrasts import Contrasts
-from medacuity.training.learners.conditional import Conditional, Term
+from medacuity.training.learners.conditional import Conditional
 from medacuity.training.learners.cycle import Cycle
 from medacuity.training.learners.descent import adam
 from medacuity.training.learners.supervised import Supervised, paired
 from medacuity.training.recipes.translation import Translation
 
 NETWORK = partial(FineUNet, dims=2, width=20, depth=4, fine=16)
-VOLUMES = partial(FineUNet, dims=3, width=12, depth=3, fine=8)
+VOLUMES = partial(FineUNet, dims=3, width=16, depth=3, fine=12)
 PAIR_CRITIC = partial(PatchGAN, dims=2, channels=2, width=24, layers=2)
 VOLUME_CRITIC = partial(PatchGAN, dims=3, channels=2, width=12, layers=2)
 SLICES = (128, 160)  # nearly all of a head: what the normalisation will see in use
 IMAGE_CRITIC = partial(PatchGAN, dims=2, channels=1, width=24, layers=2, instance=True)
-TERMS = {"l1": Term(30.0, l1)}  # volumes: the paper's 100 leaves little to so small a critic
+BLOCKS = (64, 80, 64)  # as much of a head as a step can take; its up is never its front
+RIGHT_LEFT = (0,)
 
 
 def _unet(given: str, wanted: str) -> Translation:
@@ -58,20 +60,36 @@ def _pix2pix(given: str, wanted: str) -> Translation:
     )
 
 
-def _volumes(given: str, wanted: str) -> Translation:
+def _volumes_unet(given: str, wanted: str) -> Translation:
+    return Translation(
+        name=f"unet-3d-{given}-{wanted}".lower(),
+        model=VOLUMES,
+        learner=partial(Supervised, objective=partial(paired, loss=l1), descent=adam(1e-3)),
+        contrasts=Contrasts(given, wanted),
+        patch=BLOCKS,
+        mirrors=RIGHT_LEFT,
+        batch=1,
+        steps=3_500,
+        task="volumes, least absolute error",
+    )
+
+
+def _volumes_pix2pix(given: str, wanted: str) -> Translation:
     return Translation(
         name=f"pix2pix-3d-{given}-{wanted}".lower(),
         model=VOLUMES,
-        learner=partial(Conditional, critic=VOLUME_CRITIC, terms=TERMS),
+        learner=partial(Conditional, critic=VOLUME_CRITIC),
         contrasts=Contrasts(given, wanted),
-        patch=(40, 40, 40),
-        batch=2,
-        steps=2_500,
+        patch=BLOCKS,
+        mirrors=RIGHT_LEFT,
+        batch=1,
+        steps=1_500,
+        start=f"unet-3d-{given}-{wanted}".lower(),
         task="volumes, with likely texture",
     )
 
 
-def recolour(network: nn.Module, *, levels: Sequence[Sequence[float]], steps: int = 250) -> None:
+def recolour(network: Any, *, levels: Sequence[Sequence[float]], steps: int = 250) -> None:
     """Teach a translator a curve of brightness, on smooth noise; air stays air.
 
     Fluid is dark in one contrast and bright in the other. Without pairs to tell it so, a
@@ -86,8 +104,10 @@ def recolour(network: nn.Module, *, levels: Sequence[Sequence[float]], steps: in
     given, wanted = torch.tensor(levels).T.contiguous()
     slopes = wanted.diff() / given.diff()
     optimiser = torch.optim.Adam(network.parameters(), 1e-3)
+    dims = network.dims
+    count, size = (4, (64, 64)) if dims == 2 else (1, (24, 24, 24))
     for _ in range(steps):
-        coarse = [resize(torch.randn(4, 1, n, n), (64, 64), cubic) for n in (4, 12)]
+        coarse = [resize(torch.randn(count, 1, *[n] * dims), size, cubic) for n in (4, 12)]
         inside = coarse[0] > -0.7
         x = torch.where(inside, (0.55 + 0.35 * coarse[1]).clamp(0.08, 1.0), 0.0)
         k = torch.bucketize(x, given).clamp(1, len(slopes)) - 1
@@ -128,6 +148,7 @@ RECIPES = [
     _unet("T1", "FLAIR"),
     _pix2pix("T1", "T2"),
     _pix2pix("T1", "FLAIR"),
-    _volumes("T1", "T2"),
+    _volumes_unet("T1", "T2"),
+    _volumes_pix2pix("T1", "T2"),
     _cyclegan("T1", "T2"),
 ]
