@@ -78,6 +78,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }  # fmt: skip
 
 INSIDE_TRAINING = [
+    {"cells"},
     {"cases", "variety", "snapshots", "damages"},
     {"pictures", "degraded", "labelled", "phi", "ct_degraded"},
     {"contrasts", "pet_pairs", "masks"},

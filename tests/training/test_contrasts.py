@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from medacuity.errors import StorageError, UnsafeGeometry, UsageError
+from medacuity.errors import MalformedInput, StorageError, UnsafeGeometry, UsageError
 from medacuity.intensity import Percentile
 from medacuity.training.cases import Case
 from medacuity.training.contrasts import Contrasts, find_contrasts, make_contrasts
@@ -163,8 +163,8 @@ def test_tables_are_read_as_spreadsheets_save_them(tmp_path, text):
     ("text", "error", "words"),
     [
         ("patient,split,T1\n", UsageError, "has both T1 and T2"),
-        ("patient;T1;T2\np;one.nii;one.nii\n", UsageError, "semicolons: save it separated by"),
-        ("patient,T1,T2\np,one.nii,one.nii,x\n", UsageError, "line 2: more cells than"),
+        ("patient;T1;T2\np;one.nii;one.nii\n", MalformedInput, "semicolons; save it with"),
+        ("patient,T1,T2\np,one.nii,one.nii,x\n", MalformedInput, "line 2: more cells than"),
         ("patient,split,T1\np,train,one.nii\n", UsageError, r"missing: \['T2'\]"),
         ("patient,split,T1,T2\np,learn,one.nii,one.nii\n", UsageError, "line 2: patient must"),
         ("patient,split,T1,T2\np,train,one.nii,no.nii\n", StorageError, "line 2 but not there"),

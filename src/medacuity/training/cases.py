@@ -1,14 +1,14 @@
 """Which scans to learn from, and who they are of: patients are split, never slices."""
 
-import csv
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medacuity.errors import MalformedInput, StorageError, UsageError
+from medacuity.errors import StorageError, UsageError
 from medacuity.formats import scans_in
 from medacuity.formats.listing import SUFFIXES
+from medacuity.training.cells import read_cells
 
 COLUMNS = ("path", "patient", "split", "licence")
 SPLITS = ("train", "validate", "test")
@@ -54,28 +54,12 @@ def find_cases(data: Path, table: Path | None = None) -> list[Case]:
     return cases
 
 
-def read_rows(table: Path) -> list[dict[str, str]]:
-    """Return the rows of a table by the names of its columns; a cell that is missing is empty.
-
-    Raises:
-        StorageError: It cannot be read.
-        MalformedInput: It is not a CSV table in UTF-8.
-    """
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            return list(csv.DictReader(file, restval=""))
-    except OSError as error:
-        raise StorageError(f"cannot read: {error.strerror or error}", path=table) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise MalformedInput("not a CSV table in UTF-8", path=table) from error
-
-
 def _from_table(data: Path, table: Path) -> list[Case]:
-    rows = read_rows(table)
-    missing = [c for c in COLUMNS if rows and c not in rows[0]]
+    rows = read_cells(table)
+    missing = [c for c in COLUMNS if rows and c not in rows[0][1]]
     if missing:
         raise UsageError(f"{table} needs the columns {', '.join(COLUMNS)}; missing: {missing}")
-    cases = [_from_row(data, row, f"{table}, line {n}") for n, row in enumerate(rows, start=2)]
+    cases = [_from_row(data, row, f"{table}, line {n}") for n, row in rows]
     lost = [case.path for case in cases if not case.path.exists()]
     if lost:
         raise StorageError(f"named in {table.name} but not there", path=lost[0])

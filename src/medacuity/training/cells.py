@@ -23,14 +23,15 @@ def read_cells(table: Path) -> list[tuple[int, dict[str, str]]]:
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, skipinitialspace=True)
-            names = [_name(cell) for cell in next(reader, [])]
-            _check_commas(names, table)
-            found = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+            lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except OSError as error:
         raise StorageError(f"cannot read: {error.strerror or error}", path=table) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise MalformedInput("not a CSV table in UTF-8", path=table) from error
-    return [(line, _by_name(names, cells, line, table)) for line, cells in found if any(cells)]
+    (_, header), *rest = [line for line in lines if any(line[1])] or [(1, [])]
+    names = [_name(cell) for cell in header]
+    _check_commas(names, table)
+    return [(line, _by_name(names, cells, line, table)) for line, cells in rest]
 
 
 def _name(cell: str) -> str:

@@ -21,7 +21,8 @@ from medacuity.foreground import TISSUE, foreground
 from medacuity.formats import scans_in
 from medacuity.intensity import Fixed, Rule
 from medacuity.regrid import onto, upright
-from medacuity.training.cases import SPLITS, Case, check_split, read_rows, split_by_name
+from medacuity.training.cases import SPLITS, Case, check_split, split_by_name
+from medacuity.training.cells import read_cells
 from medacuity.training.degraded import THICK, around_the_head, read_scan
 from medacuity.volume import Volume
 
@@ -209,39 +210,24 @@ def _of_size(x: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:
-    """Return the rows of a table of pairs, without what spreadsheets add to it.
-
-    That is a byte order mark, blanks around cells, columns without a name.
-
-    Raises:
-        UsageError: Something else than commas separates its cells, or a row has too many.
-    """
-    rows = []
-    for n, row in enumerate(read_rows(table), start=2):
-        if any(";" in (name or "") for name in row):
-            raise UsageError(f"{table} is separated by semicolons: save it separated by commas")
-        if any(name is None and any(cells) for name, cells in row.items()):
-            raise UsageError(f"{table}, line {n}: more cells than the table has columns")
-        named = {(name or "").lstrip("\ufeff").strip(' "'): cell for name, cell in row.items()}
-        rows.append({name: cell.strip() for name, cell in named.items() if name})
-    return rows
+    """Return the rows of a table of pairs by the names of its columns, as `read_cells` does."""
+    return [row for _, row in read_cells(table)]
 
 
 def _listed(data: Path, table: Path, contrasts: Contrasts) -> list[Case]:
-    rows = rows_of(table)
+    rows = read_cells(table)
     needed = ("patient", contrasts.given, contrasts.wanted)
-    missing = [column for column in needed if rows and column not in rows[0]]
+    missing = [column for column in needed if rows and column not in rows[0][1]]
     if missing:
         raise UsageError(f"{table} needs the columns {', '.join(needed)}; missing: {missing}")
-    filled = [(n, row) for n, row in enumerate(rows, start=2) if any(row.values())]
     for name in (contrasts.given, contrasts.wanted):
-        if empty := [n for n, row in filled if not row[name]]:
+        if empty := [n for n, row in rows if not row[name]]:
             warnings.warn(
-                f"{table}: {len(empty)} of {len(filled)} rows left out: no {name}", stacklevel=4
+                f"{table}: {len(empty)} of {len(rows)} rows left out: no {name}", stacklevel=4
             )
     return [
         _from_row(data, row, contrasts, f"{table}, line {n}")
-        for n, row in filled
+        for n, row in rows
         if row[contrasts.given] and row[contrasts.wanted]
     ]
 

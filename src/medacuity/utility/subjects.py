@@ -16,8 +16,8 @@ from medacuity.intensity import Percentile
 from medacuity.regrid import labels_onto, onto, upright
 from medacuity.training.cases import Case as Listed
 from medacuity.training.cases import check_split
+from medacuity.training.cells import read_cells
 from medacuity.training.degraded import THICK, read_scan
-from medacuity.utility.cells import read_cells
 from medacuity.volume import Volume
 
 COLUMNS = ("path", "labels", "patient", "split")
