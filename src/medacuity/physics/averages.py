@@ -13,7 +13,7 @@ from torch import Tensor
 
 from medacuity.physics.filters import ramp_filter
 from medacuity.physics.geometry import Geometry, Grid
-from medacuity.physics.radon import Radon
+from medacuity.physics.radon import Radon, inverse
 
 CM = 10.0  # mm
 
@@ -34,7 +34,7 @@ class Averages:
         self.lengths = operator(torch.ones(1, 1, *operator.grid.shape))
         """Of every ray within the field of view, in mm."""
         views = torch.ones(1, 1, operator.geometry.views, operator.geometry.bins)
-        self.columns = _inverse(operator.adjoint(views))
+        self.columns = inverse(operator.adjoint(views), least=1e-3)
 
     def along(self, x: Tensor) -> Tensor:
         """Return the sums of an image along every ray, in cm times its unit."""
@@ -89,8 +89,3 @@ def interleaved(geometry: Geometry, grid: Grid, parts: int) -> tuple[Averages, .
             Averages(Radon(geometry.select(range(n, geometry.views, count)), grid))
             for n in range(count)
         )
-
-
-def _inverse(sums: Tensor) -> Tensor:
-    """Return 1 / sums, and 0 where next to nothing is summed."""
-    return torch.where(sums > 1e-3 * sums.max(), 1 / sums.clamp(min=1e-30), 0.0)

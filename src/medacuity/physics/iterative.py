@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from medacuity.errors import UsageError
-from medacuity.physics.radon import Radon
+from medacuity.physics.radon import Radon, inverse
 
 Report = Callable[[int, int, float], None]
 """Told after each step: how many are done, of how many at most, and the relative change."""
@@ -93,8 +93,8 @@ def sirt(y: Tensor, operator: Radon, *, start: Tensor | None = None) -> Iterator
     held at 0 from below.
     """
     x = y.new_zeros(*y.shape[:2], *operator.grid.shape) if start is None else start
-    rows = _inverse(operator(torch.ones_like(x[:1, :1])))
-    columns = _inverse(operator.adjoint(torch.ones_like(y[:1, :1])))
+    rows = inverse(operator(torch.ones_like(x[:1, :1])), least=1e-6)
+    columns = inverse(operator.adjoint(torch.ones_like(y[:1, :1])), least=1e-6)
     while True:
         residual = y - operator(x)
         yield Step(x, residual)
@@ -132,11 +132,6 @@ def noise_level(y: Tensor) -> Tensor:
     sigma = bends.median(1).values / (0.6745 * math.sqrt(6))
     least = PIXELS * y.flatten(1).square().mean(1).sqrt()
     return torch.maximum(sigma, least.clamp(min=1e-6)).reshape(-1, 1, 1, 1)
-
-
-def _inverse(sums: Tensor) -> Tensor:
-    """Return 1 / sums, and 0 where no ray meets a pixel."""
-    return torch.where(sums > 1e-6 * sums.max(), 1 / sums.clamp(min=1e-30), 0.0)
 
 
 def _over_noise(squares: Tensor) -> Tensor:

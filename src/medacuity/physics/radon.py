@@ -96,6 +96,20 @@ class Radon:
             )
 
 
+def inverse(sums: Tensor, *, least: float) -> Tensor:
+    """Return one over the sums of an operator's rows or columns, and 0 where there are none.
+
+    Args:
+        sums: Of non-negative weights: lengths of rays, or what of them a pixel is met by.
+        least: Share of the largest sum, below which a sum counts as none.
+
+    Example:
+        >>> inverse(torch.tensor([4.0, 2.0, 0.0]), least=1e-6)
+        tensor([0.2500, 0.5000, 0.0000])
+    """
+    return torch.where(sums > least * sums.max(), 1 / sums.clamp(min=1e-30), 0.0)
+
+
 class _Apply(torch.autograd.Function):
     """The operator or its adjoint; the gradient of one is the other."""
 
