@@ -40,6 +40,7 @@ def run_demo(folder: Path) -> tuple[str, list[Path]]:
     pictures = []
 
     def draw(case: Case, given: Volume, truth: Volume, done: dict[str, Volume]) -> None:
+        """Write the picture of a case, and remember where it lies."""
         shown = {"cubic": done["cubic"], "ours": done["mri-2d-x2"]}
         pictures.append(folder / f"{case.name}.png")
         write_picture(pictures[-1], panel(given, shown, truth, title=f"{case.name}, x2"))

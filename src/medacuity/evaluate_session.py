@@ -76,6 +76,7 @@ def compare(wanted: Comparison, *, report: Report = lambda what, done, of: None)
     count = [0]
 
     def tell(_: object) -> None:
+        """Report that one more method has been measured on one more case."""
         count[0] += 1
         report("measuring", count[0], len(cases) * len(methods))
 

@@ -265,6 +265,7 @@ def _told(report: Report | None, start: int, slices: int, total: int) -> StepRep
     """Return a report of steps that tells how many slices are done."""
 
     def tell(done: int, steps: int, change: float) -> None:
+        """Report how far all slices are, in slices times steps."""
         if report is not None:
             what = f"reconstructing (slices {start + 1} to {start + slices}, change {change:.1e})"
             report(what, start * steps + done * slices, total * steps)

@@ -174,6 +174,7 @@ def _run(
     )
 
     def load(part: NDArray[Any]) -> torch.Tensor:
+        """Return a part of the scan in the unit range, on the device."""
         return torch.from_numpy(np.ascontiguousarray(intensity.to_unit(part))).to(device)
 
     if len(given) > 1:

@@ -14,7 +14,8 @@ GZIP, ZLIB = 31, 15
 class Sink(Protocol):
     """Something that takes bytes."""
 
-    def write(self, data: bytes, /) -> Any: ...
+    def write(self, data: bytes, /) -> Any:
+        """Take the next bytes; what is returned is not looked at."""
 
 
 class DeflateSink:

@@ -29,9 +29,14 @@ class Stream(Protocol):
 
     path: Any
 
-    def expect(self, count: int) -> None: ...
-    def readinto(self, buffer: NDArray[np.uint8]) -> None: ...
-    def finish(self) -> None: ...
+    def expect(self, count: int) -> None:
+        """Refuse a file that cannot hold ``count`` bytes, before memory is taken for them."""
+
+    def readinto(self, buffer: NDArray[np.uint8]) -> None:
+        """Fill ``buffer`` with the next bytes."""
+
+    def finish(self) -> None:
+        """Refuse anything but the end of the file."""
 
 
 def read_voxels(

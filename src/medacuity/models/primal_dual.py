@@ -85,6 +85,7 @@ class PrimalDual(nn.Module):
         slope = partial(nn.PReLU, width) if plain else partial(nn.LeakyReLU, 0.2)
 
         def steps(inputs: int) -> nn.ModuleList:
+            """Return a small network for every iteration."""
             return nn.ModuleList(_step(inputs, width, memory, slope) for _ in range(iterations))
 
         self.dual, self.primal = steps(memory + 2), steps(memory + (1 if plain else 2))

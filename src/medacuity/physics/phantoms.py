@@ -143,9 +143,11 @@ def random_ellipses(
     count = max(1, min(largest, int(torch.poisson(rate, generator=rng))))
 
     def uniform(low: float, high: float) -> list[float]:
+        """Draw a number for every ellipse."""
         return (torch.rand(count, generator=rng) * (high - low) + low).tolist()
 
     def sizes() -> list[float]:
+        """Draw a half axis in mm for every ellipse, from a hundredth of the circle to all of it."""
         drawn = torch.rand(count, generator=rng).clamp(min=1e-6)
         return (-0.2 * radius * drawn.log()).clamp(0.01 * radius, radius).tolist()
 

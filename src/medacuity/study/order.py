@@ -210,6 +210,7 @@ def _between(study: Study, trials: list[Trial], new: Trial, places: list[int], r
     case = study.stimuli[new.stimuli[-1]].case
 
     def neighbours(place: int) -> list[str]:
+        """Return the cases of the trials before and after a place."""
         beside = trials[max(place - 1, 0) : place + 1]
         return [study.stimuli[trial.stimuli[-1]].case for trial in beside]
 

@@ -123,6 +123,7 @@ def _delimiter(text: str) -> str:
     lines = [line for line in text.split("\n", 20)[:20] if line.strip()][:10]
 
     def splits(mark: str) -> int:
+        """Return the fewest times that a mark stands in a line, outside of quotes."""
         bare = ["".join(line.split('"')[::2]) for line in lines]
         return min((line.count(mark) for line in bare), default=0)
 

@@ -67,6 +67,7 @@ class Gate:
         started = False
 
         async def dressed(message: Message) -> None:
+            """Send a message on, its headers made safe, and remember that the answer began."""
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
@@ -133,6 +134,7 @@ def _bounded(receive: Receive) -> Receive:
     taken = 0
 
     async def bounded() -> Message:
+        """Receive a message, and refuse it once all of them are longer than the limit."""
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))

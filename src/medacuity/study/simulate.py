@@ -138,6 +138,7 @@ def simulate_choices(
     pairs = [(a, b) for i, a in enumerate(methods) for b in methods[i + 1 :]]
 
     def choices() -> Iterator[Choice]:
+        """Yield what every rater says of every pair of every case, drawn at random."""
         for rater in _names("rater", raters):
             for case in _names("case", cases):
                 for pair in pairs:

@@ -43,6 +43,7 @@ def any_ct_history(rng: torch.Generator, *, strength: float = 0.8) -> Degradatio
     soft = uniform(rng, -0.10, 0.20) if chance(rng, strength / 2) else 0.0
 
     def history(x: Tensor) -> Tensor:
+        """Return the scan, a part of it if it is a volume, coarser and softer as drawn."""
         if x.ndim == 5:
             x = _part(x, corner)
         return _softened(resize(x, [_voxels(n, ratio) for n in x.shape[2:]], kernel), soft)
@@ -96,6 +97,7 @@ def little_dose(
     seed = int(torch.randint(2**31, (), generator=rng))
 
     def scanned(x: Tensor) -> Tensor:
+        """Return slices in HU, ``(N, 1, I, J)``, scanned anew, each at its own drawn dose."""
         pixel = field / max(x.shape[2:])
         grid = Grid((x.shape[2], x.shape[3]), (pixel, pixel))
         geometry = _geometry(grid, views, fanned=turned)

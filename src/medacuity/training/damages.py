@@ -31,6 +31,7 @@ def blur(x: Tensor, rng: torch.Generator) -> Damaged:
     """Gaussian, wider by ``degree``."""
 
     def transfer(degree: Tensor, turns: list[Tensor]) -> Tensor:
+        """Return the share kept of every frequency, a Gaussian."""
         return torch.exp(-2 * (math.pi * MOST_BLUR * degree) ** 2 * _squares(turns))
 
     return lambda degree: filtered(x, degree, transfer)
@@ -40,6 +41,7 @@ def ringing(x: Tensor, rng: torch.Generator) -> Damaged:
     """K-space cut off: the rim is lost, and edges ring."""
 
     def transfer(degree: Tensor, turns: list[Tensor]) -> Tensor:
+        """Return the share kept of every frequency: all up to a rim, and none beyond."""
         rim = 0.5 - (0.5 - LEAST_KSPACE / 2) * degree
         kept = torch.ones(())
         for turn in turns:  # a step between two lines would make the degree jump
@@ -54,6 +56,7 @@ def noise(x: Tensor, rng: torch.Generator) -> Damaged:
     real, imaginary = (torch.randn(x.shape, generator=rng) for _ in range(2))
 
     def noisy(degree: Tensor) -> Tensor:
+        """Return the magnitude of the image in complex noise, the same at every degree."""
         sigma = MOST_NOISE * spread(degree, x)
         return torch.hypot(x + sigma * real, sigma * imaginary)
 
@@ -97,6 +100,7 @@ def shift(x: Tensor, rng: torch.Generator) -> Damaged:
     ways = MOST_SHIFT * (2 * torch.rand(len(x), dims, generator=rng) - 1)
 
     def transfer(degree: Tensor, turns: list[Tensor]) -> Tensor:
+        """Return the phase by which every frequency turns."""
         angle = torch.zeros(())
         for axis, turn in enumerate(turns):
             angle = angle + turn * spread(ways[:, axis], x)

@@ -25,7 +25,16 @@ THICK = 1.5  # ratio of spacings above which an axis counts as the slice axis
 
 
 class Degrading(Protocol):
-    """What must be known of a recipe to make its pairs."""
+    """What must be known of a recipe to make its pairs.
+
+    Attributes:
+        dims: Spatial axes, 2 or 3.
+        scale: Target voxels per input voxel, per axis.
+        blocks: Sizes of targets are multiples of these, per axis.
+        history: Draws what happened to a scan before it became a truth.
+        degrade: Draws how the input is made of it.
+        intensity: How scanner numbers become the unit range, by the input.
+    """
 
     @property
     def dims(self) -> int: ...

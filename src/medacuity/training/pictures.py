@@ -63,6 +63,7 @@ def smaller(rng: torch.Generator, *, shares: Sequence[float]) -> Degradation:
     share = shares[int(torch.randint(len(shares), (), generator=rng))]
 
     def shrunk(x: Tensor) -> Tensor:
+        """Return the picture at its drawn share of the size."""
         return x if math.isclose(share, 1) else bicubic(x, share)
 
     return shrunk

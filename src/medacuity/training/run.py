@@ -130,6 +130,7 @@ def _go_on(folder: Path, talk: Talk) -> Path:
     settings = replace(settings, data=settings.data + _left_out(batches))
 
     def draw(step: int) -> Any:
+        """Return the batch of a step, on the device."""
         return moved(batches.batch(step, recipe.batch), settings.device)
 
     if rank > 0:
@@ -139,6 +140,7 @@ def _go_on(folder: Path, talk: Talk) -> Path:
         journal.load_state_dict(state)
 
         def report(step: int, logged: dict[str, float]) -> None:
+            """Write a step down, agree with the other processes, and tell it."""
             _agree(settings, journal(step, logged))
             talk(step, settings.steps, logged)
 
@@ -261,6 +263,7 @@ def moved(batch: Any, device: str) -> Any:
     """Return a batch, a tuple of tensors, on the device; images have their channels last."""
 
     def move(x: Tensor | None) -> Tensor | None:
+        """Return a tensor on the device; labels and nothing keep their layout."""
         if x is None or x.ndim < 4:  # labels, or none
             return x if x is None else x.to(device)
         return x.to(device).contiguous(memory_format=LAYOUTS[x.ndim - 2])

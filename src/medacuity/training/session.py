@@ -143,6 +143,7 @@ def _talk(name: str, report: Report) -> Callable[[int, int, dict[str, float]], N
     seen: dict[str, float] = {}
 
     def talk(step: int, of: int, logged: dict[str, float]) -> None:
+        """Report a step with the latest of each number that has a word."""
         seen.update({name: value for name, value in logged.items() if name in WORDS})
         found = ", ".join(filter(None, [f"loading {logged['loading']:.0%}", in_words(seen)]))
         report(f"{name} ({found})", step, of)

@@ -72,6 +72,7 @@ def any_history(rng: torch.Generator, *, strength: float = 0.6) -> Degradation:
     steps = [draw(rng) for p, draw in candidates if chance(rng, p) and eventful]
 
     def history(x: Tensor) -> Tensor:
+        """Apply what was drawn, in order."""
         for step in steps:
             x = step(x)
         return x
@@ -121,6 +122,7 @@ def _coarser(rng: torch.Generator) -> Degradation:
     by_kspace, kernel = chance(rng, 0.5), (cubic, spline)[chance(rng, 0.4)]
 
     def coarser(x: Tensor) -> Tensor:
+        """Return the scan with larger voxels."""
         # Only axes with voxels to spare: a stack of thick slices stays a stack.
         factor = [ratio if n >= 96 else 1.0 for n in x.shape[2:]]
         if by_kspace:
@@ -135,6 +137,7 @@ def _scanner_interpolated(rng: torch.Generator) -> Degradation:
     window = uniform(rng, 0, 1) if chance(rng, 0.6) else 0.0
 
     def interpolated(x: Tensor) -> Tensor:
+        """Return a magnitude of a cropped k-space, filled with zeros to the old size."""
         size = x.shape[2:]
         return zero_fill(kspace_crop(x, factor=[ratio] * len(size), window=window), size=size).abs()
 
@@ -146,6 +149,7 @@ def _software_resampled(rng: torch.Generator) -> Degradation:
     kernel = (linear, spline, cubic)[int(torch.randint(3, (), generator=rng))]
 
     def resampled(x: Tensor) -> Tensor:
+        """Return the scan on another grid of the same field of view."""
         return resize(x, [max(8, math.floor(n * ratio)) for n in x.shape[2:]], kernel)
 
     return resampled
@@ -163,6 +167,7 @@ def _other_contrast(rng: torch.Generator) -> Degradation:
     gamma, top, flipped = uniform(rng, 0.6, 1.6), uniform(rng, 1.0, 1.3), chance(rng, 0.35)
 
     def contrast(x: Tensor) -> Tensor:
+        """Return the scan with its brightness bent by the drawn curve."""
         unit = (x / brightness(x)).clamp(min=0)
         if flipped:  # fluid bright, fat and white matter dark; air stays air
             return torch.where(unit > 0.07, (top - unit).clamp(min=0), unit)

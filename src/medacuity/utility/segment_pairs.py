@@ -54,6 +54,7 @@ def learnt(real: Examples, *, classes: int, seed: int, steps: int) -> nn.Module:
         data = Drawn(real, batch=BATCH, seed=seed, classical=False)
 
         def batches(step: int) -> Batch:
+            """Return the pairs of a step, label maps with a channel for each class."""
             x, labels = data.batch(step)
             return Batch(channel_each(labels, classes), x)
 

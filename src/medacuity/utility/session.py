@@ -51,6 +51,7 @@ def compared(
     """
 
     def show(amount: float, seed: int, real: Examples, made: Examples) -> None:
+        """Write a sheet of what was generated, for the first seed."""
         if seed == 0:
             title = f"SYNTHETIC, made from {task.described(amount)}"
             figure = sheet(real, made, title=title, names=names)

@@ -107,6 +107,7 @@ def _inside(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Mem
     name = "".join(c if c.isprintable() else "?" for c in entry.filename)
 
     def unpack(size: int) -> BinaryIO:
+        """Return at most ``size`` bytes of the entry; MalformedInput where it is damaged."""
         try:
             with archive.open(entry) as stream:
                 return io.BytesIO(stream.read(size))

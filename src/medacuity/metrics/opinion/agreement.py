@@ -77,6 +77,7 @@ def alpha(
     counts, values = value_counts(table)
 
     def of(rows: NDArray[np.float64]) -> float:
+        """Return ordinal alpha of counts ``(stimuli, values)``; NaN where nothing is shared."""
         used = rows.any(axis=0)
         if used.sum() < 2 or (rows.sum(axis=1) < 2).all():
             return math.nan
@@ -160,6 +161,7 @@ def kappa(
     above = np.triu_indices(table.shape[1], 1)
 
     def of(weights: Array) -> float:
+        """Return the mean kappa of all pairs of raters, stimuli counted by weights."""
         pairs = kappas(table, weights, squared=squared)[above]
         known = pairs[np.isfinite(pairs)]
         return float(known.mean()) if known.size else math.nan

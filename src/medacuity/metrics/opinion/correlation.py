@@ -77,7 +77,10 @@ def associate(
     sign = -1.0 if spearman(x, y) < 0 else 1.0
 
     def over(statistic: Statistic) -> Estimate:
+        """Return a statistic of all stimuli, its interval by drawing whole cases."""
+
         def of(drawn: NDArray[np.intp]) -> float:
+            """Return the statistic of the stimuli of the cases drawn."""
             rows = np.concatenate([members[i] for i in drawn])
             return statistic(x[rows], y[rows])
 
@@ -86,6 +89,7 @@ def associate(
     counts = np.array([concordance(sign * x[rows], y[rows]) for rows in members])
 
     def inside(drawn: NDArray[np.intp]) -> float:
+        """Return the share of pairs within the drawn cases that both order alike."""
         agreed, compared = counts[drawn].sum(axis=0)
         return float(agreed / compared) if compared else math.nan
 

@@ -225,6 +225,7 @@ class _Design:
         steps = np.diag(STEP * variances)[np.flatnonzero(variances > 0)]
 
         def slopes(function: Function, at: Array) -> Array:
+            """Return the derivatives by each variance, by central differences."""
             return np.array([
                 (function(at + step) - function(at - step)) / (2 * step.sum()) for step in steps
             ])  # fmt: skip

@@ -95,6 +95,7 @@ class Conditional(Duel):
         """Yield the critic's turn, then the generator's with the same images."""
 
         def critic(image: Tensor) -> Tensor:
+            """Return the scores of images, shown as `sight` shows them."""
             scores: Tensor = self.critic(self.sight(batch.input, image))
             return scores.float()
 

@@ -92,6 +92,7 @@ class Cycle(Duel):
         undo, stored = super().keep(), [list(replay.images) for replay in self.replays]
 
         def undo_all() -> None:
+            """Put weights, moments and replay buffers back."""
             undo()
             for replay, images in zip(self.replays, stored, strict=True):
                 replay.images = images

@@ -91,6 +91,7 @@ class Side:
         }
 
         def undo() -> None:
+            """Put weights and moments back."""
             _put_back(self.weights, weights)
             self.optimiser.load_state_dict(whole | {"state": moments})
 
