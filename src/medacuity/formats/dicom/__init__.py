@@ -13,6 +13,8 @@ file            what it knows
 `decode`        pixels as stored
 `worker`        decodes compressed ones in a process of its own
 `values`        stored integers <-> values in the unit of the scan
+`decay`         when a tracer was given and measured, and what was left of it
+`suv`           Bq/ml -> SUV, by the header
 `read`          all of these in order: path -> `Source`
 `derive`        what a derived image must say about its origin
 `classic`       volumes -> one file per slice

@@ -136,7 +136,7 @@ def derived(frame: Frame, how: Derivation, *, instance: int, sources: Sequence[F
     """
     header = Dataset()
     for tag in frame.header.keys():  # noqa: SIM118, a Dataset iterates over elements
-        if tag.group not in OVERLAYS and tag.group not in CURVES:
+        if not (tag.is_private or tag.group in OVERLAYS or tag.group in CURVES):
             header[tag] = frame.header[tag]
     drop(header, *NO_LONGER_TRUE, *(NOT_OF_SYNTHETIC if how.synthetic else ()))
     _identify(header, how, instance)

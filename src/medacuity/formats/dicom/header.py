@@ -4,7 +4,7 @@ import logging
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 from pydicom import DataElement, Dataset, config, dcmread
@@ -20,6 +20,13 @@ from medacuity.formats.dicom.files import MARK, MARK_AT, Member
 CHUNK = 1024**2
 META = range(2, 3)
 GROUPS = range(8, 0x7FE1)
+GE_SCAN, PHILIPS_SUV, PHILIPS_ACTIVITY = 0x0009100D, 0x70531000, 0x70531009
+VENDORS = {
+    GE_SCAN: "GEMS_PETD_01",
+    PHILIPS_SUV: "Philips PET Private Group",
+    PHILIPS_ACTIVITY: "Philips PET Private Group",
+}
+"""Private elements that SUV depends on, and who wrote them."""
 
 
 @contextmanager
@@ -66,7 +73,7 @@ class Bounded:
 def read_header(member: Member) -> Dataset:
     """Return everything in ``member`` that stands before its pixels.
 
-    Private elements are left out, as are those whose value cannot be read.
+    Private elements are left out, but for `VENDORS`, as are those whose value cannot be read.
 
     Raises:
         MalformedInput: The file cannot be parsed.
@@ -75,9 +82,22 @@ def read_header(member: Member) -> Dataset:
     with member.open(-1) as file, _guarded(member):
         header = _parsed(file, member, pixels=False)
         tidy(header.file_meta, META)
+        kept = _of_vendors(header)
         tidy(header)
+        for element in kept:
+            header[element.tag] = element
         header.pop(Tag("PixelData"), None)
         return header
+
+
+def _of_vendors(header: Dataset) -> list[DataElement]:
+    """Return the `VENDORS`' elements as if their block were the first of its group."""
+    found = []
+    for tag, creator in VENDORS.items():
+        with suppress(Exception):  # not there, or not readable
+            element = header.private_block(tag >> 16, creator)[tag & 0xFF]
+            found.append(DataElement(tag, element.VR, element.value))
+    return found
 
 
 def pixel_data(file: BinaryIO, member: Member) -> tuple[bytes, str]:

@@ -19,6 +19,7 @@ from medacuity.formats.dicom.frames import Frame, frames_of
 from medacuity.formats.dicom.geometry import affine_of, plane_of
 from medacuity.formats.dicom.header import pixel_data, quiet, read_header
 from medacuity.formats.dicom.series import check_identity, stacks
+from medacuity.formats.dicom.suv import suv_factors
 from medacuity.formats.dicom.values import rescaled, scale_of, unit_of
 from medacuity.formats.dicom.worker import Decoder
 from medacuity.formats.source import Source
@@ -38,6 +39,12 @@ class Series:
 
     stacks: tuple[tuple[Frame, ...], ...]
     kind: str
+
+    def suv_factors(self) -> tuple[NDArray[np.float64], ...]:
+        """Return for each slice of each volume what its values times give SUV; see `in_suv`."""
+        series = [frame for stack in self.stacks for frame in stack]
+        with quiet():
+            return tuple(suv_factors(stack, series) for stack in self.stacks)
 
 
 def read(path: str | Path) -> Source:

@@ -12,6 +12,7 @@ from medacuity.errors import MalformedInput, SafetyGate
 from medacuity.formats.dicom.frames import Frame
 
 UNITS = {"HU": "HU", "BQML": "Bq/ml", "GML": "SUV", "PROPCPS": "cps", "CNTS": "counts"}
+SUV_TYPES = {"LBM": "lbm", "LBMJAMES128": "lbm", "LBMJANMA": "lbm", "BSA": "bsa", "IBW": "ibw"}
 HOUNSFIELD = ("", "HU", "HU_MOD")
 
 
@@ -74,12 +75,17 @@ def scale_of(frame: Frame) -> Scale:
 
 
 def unit_of(frame: Frame) -> str:
-    """Return what a value means, in the words of `Volume.unit`; PET is never turned into SUV."""
+    """Return what a value means, in the words of `Volume.unit`; PET is never turned into SUV.
+
+    SUV without more is by body weight, as DICOM has it where SUVType is absent (PS3.3, C.8.9.1).
+    """
     kind = str(frame.get("RescaleType") or "").strip().upper()
     if frame.modality == "CT":
         return "HU" if kind in HOUNSFIELD else "a.u."
     if frame.modality == "PT":
-        return UNITS.get(str(frame.get("Units") or kind).strip().upper(), "a.u.")
+        unit = UNITS.get(str(frame.get("Units") or kind).strip().upper(), "a.u.")
+        by = str(frame.get("SUVType") or "BW").strip().upper()
+        return unit if unit != "SUV" or by == "BW" else f"SUV{SUV_TYPES.get(by, ' of its own')}"
     return "a.u."
 
 
