@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from medacuity.evaluate_pictures import cut, panel, write_picture
 from medacuity.volume import Volume, axis_codes
@@ -125,9 +126,15 @@ def test_the_detail_does_not_depend_on_the_predictions() -> None:
 def test_a_picture_and_an_empty_image_can_be_shown(tmp_path: Path) -> None:
     flat = Volume(truth().array[:, :, 10:11], np.eye(4))
     empty = Volume(np.zeros((12, 12, 1)), np.eye(4))
-    for i, each in enumerate((flat, empty)):
-        write_picture(tmp_path / f"{i}.png", panel(each, {"same": each}, each))
-    write_picture(tmp_path / "alone.png", panel(flat, {}, flat))
+    for volume, predictions in ((flat, {"same": flat}), (empty, {"same": empty}), (flat, {})):
+        figure = panel(volume, predictions, volume)
+        shown = [image.get_array() for ax in figure.axes for image in ax.images]
+        assert len(shown) >= 2 * (2 + len(predictions))  # whole slices and details, of each
+        assert all(np.isfinite(each).all() for each in shown)
+        write_picture(tmp_path / "picture.png", figure)
+        grey = np.asarray(Image.open(tmp_path / "picture.png").convert("L"))
+        assert grey.shape[0] > 300
+        assert grey.std() > 5  # something is drawn
 
 
 def test_the_same_case_gives_the_same_bytes(tmp_path: Path) -> None:

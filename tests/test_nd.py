@@ -135,11 +135,6 @@ def test_beyond_the_edges_lie_zeros_or_the_nearest_voxel():
         assert float(layer(x).detach()[0, 0, 0, 0]) == corner
 
 
-def test_counts_pass():
-    counts(1, 3, kernels=(9, 1, 5))
-    counts(2, 2, widths=[2, 64])
-
-
 @pytest.mark.parametrize(
     "values", [(9, 1), (9, 1, 5, 5), (9, 0, 5), (9, 1.0, 5), (9, True, 5), (9, None, 5), 9, None,
                "915", ()],

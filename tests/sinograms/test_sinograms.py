@@ -45,7 +45,8 @@ def save(folder, sinogram, name="s.h5"):
     return folder / name
 
 
-def same(a, b):
+def check_same(a, b):
+    """Compare two sinograms, to the last bit."""
     assert np.array_equal(a.array, b.array)
     assert a.array.dtype == b.array.dtype == np.float32
     assert np.array_equal(a.frame, b.frame)
@@ -60,7 +61,7 @@ def same(a, b):
 )
 def test_what_is_written_comes_back(tmp_path, geometry, more):
     sinogram = made(geometry, **more)
-    same(sinograms.read(save(tmp_path, sinogram)), sinogram)
+    check_same(sinograms.read(save(tmp_path, sinogram)), sinogram)
 
 
 def test_a_sidecar_says_how_it_was_made(tmp_path):

@@ -305,7 +305,16 @@ def test_metrics_that_do_not_vary_are_said_and_stand_last():
 @pytest.mark.slow
 def test_odd_studies_can_be_written(tmp_path):
     for i, name in enumerate(("one rating", "one score", "methods of one case each")):
-        write_report(analyse(Ratings(ODD[name])), tmp_path / str(i))
+        written = write_report(analyse(Ratings(ODD[name])), tmp_path / str(i))
+        folder = {path for path in (tmp_path / str(i)).rglob("*") if path.is_file()}
+        assert folder == set(written)
+        assert (tmp_path / str(i) / "report.pdf").read_bytes().startswith(b"%PDF-")
+        for path in folder:
+            if path.suffix == ".svg":
+                ElementTree.fromstring(path.read_text())
+            if path.suffix in (".csv", ".html"):
+                assert not re.search(r"\bnan\b", path.read_text()), path
+        json.loads((tmp_path / str(i) / "results.json").read_text(), parse_constant=pytest.fail)
 
 
 def test_nothing_rated_is_refused():
