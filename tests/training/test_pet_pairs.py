@@ -2,7 +2,8 @@
 
 - A simulated pair is decided by its seed, says SYNTHETIC and who it is, and is found by the table
   that lists it; a lesion is where the sidecar says, and nowhere else.
-- PET is learnt in SUV by a fixed scale; Bq/ml is refused. Only left and right are mirrored.
+- PET is learnt in SUV by a fixed scale; Bq/ml is refused but from DICOM.
+  Only left and right are mirrored.
 - Slices beside a slice are channels. A width is learnt that is the expected error.
 - ``synth`` takes what a table's columns name; a PET has a unit, anything else has none.
 """
@@ -133,7 +134,7 @@ def test_values_in_another_unit_are_refused(pairs, monkeypatch):
         return replace(source, volumes=(Volume(first.array, first.affine, unit),))
 
     monkeypatch.setattr(formats, "read", in_becquerel)
-    with pytest.raises(UsageError, match="must be in SUV and is in Bq/ml"):
+    with pytest.raises(UsageError, match=r"Bq/ml become SUV by weight, .* name its DICOM"):
         recipe.make(case, torch.Generator())
 
 

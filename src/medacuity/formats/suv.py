@@ -26,8 +26,8 @@ def in_suv(source: Source) -> tuple[Volume, ...]:
         return source.volumes
     if not hasattr(source.header, "suv_factors"):
         raise UsageError(
-            "SUV takes weight, dose and times, which only PET as DICOM tells; name the DICOM "
-            "series, or convert with medacuity.physics.pet.suv",
+            f"values in {source.volumes[0].unit} become SUV by weight, dose and times, which only "
+            "PET as DICOM tells; name its DICOM series, or convert with medacuity.physics.pet.suv",
             path=source.path,
         )
     return tuple(

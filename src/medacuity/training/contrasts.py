@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
+from medacuity import formats
 from medacuity.errors import StorageError, UnsafeGeometry, UsageError
 from medacuity.foreground import TISSUE, foreground
 from medacuity.formats import scans_in
+from medacuity.formats.suv import in_suv
 from medacuity.intensity import Fixed, Rule
 from medacuity.regrid import onto, upright
 from medacuity.training.cases import SPLITS, Case, check_split, split_by_name
@@ -90,8 +93,7 @@ def make_contrasts(
     """
     if case.target is None:
         raise UsageError(f"{case.path} has no scan of the wanted contrast beside it")
-    given, wanted = read_scan(case.path), read_scan(case.target)
-    _check_unit(wanted, case.target, contrasts)
+    given, wanted = read_scan(case.path), _read_wanted(case.target, contrasts)
     grid = upright(given, _spacing(given, contrasts.spacing, dims))
     a = _unit(onto(given, grid), intensity, dims)
     b = _unit(onto(wanted, grid), contrasts.scale or intensity, dims)
@@ -119,22 +121,32 @@ def beside(slices: Tensor, around: int) -> Tensor:
     return torch.cat(shown, 1)
 
 
-def _check_unit(wanted: Volume, path: Path, contrasts: Contrasts) -> None:
-    """Refuse values in another unit than the network is to give; where files say none, by size."""
-    if contrasts.unit == "a.u.":
-        return
-    high = float(np.percentile(wanted.array, 99.5))
-    if wanted.unit not in (contrasts.unit, "a.u."):
-        came = f"is in {wanted.unit}"
-    elif contrasts.unit == "SUV" and high > NO_SUV:
-        came = f"reaches {high:.0f}, more than SUV can be (is it in Bq/ml?)"
-    else:
-        return
-    raise UsageError(
-        f"{contrasts.wanted} must be in {contrasts.unit} and {came}: convert it, as "
-        "medacuity.physics.pet.suv does (SUV = Bq/ml x weight in g / dose in Bq at the time of "
-        "the scan)",
-        path=path,
+def _read_wanted(path: Path, contrasts: Contrasts) -> Volume:
+    """Return a scan in the unit the network is to give; where files say none, tell by size."""
+    scan = read_scan(path)
+    if contrasts.unit != "SUV":
+        return scan
+    if scan.unit not in ("SUV", "a.u."):
+        scan = in_suv(formats.read(path))[0]
+        _say_converted(contrasts.wanted)
+    high = float(np.percentile(scan.array, 99.5))
+    if high > NO_SUV:
+        raise UsageError(
+            f"{contrasts.wanted} must be in SUV and reaches {high:.0f}, more than SUV can be (is "
+            "it in Bq/ml?): name its DICOM series, which tells dose and weight, or convert it as "
+            "medacuity.physics.pet.suv does (SUV = Bq/ml x weight in g / dose in Bq at the time of "
+            "the scan)",
+            path=path,
+        )
+    return scan
+
+
+@cache
+def _say_converted(wanted: str) -> None:
+    """Say it once, however many scans there are: reading DICOM makes Python forget what it said."""
+    warnings.warn(
+        f"{wanted} is converted to SUV by the weight, dose and times of its DICOM headers",
+        stacklevel=2,
     )
 
 
@@ -188,9 +200,7 @@ def make_apart(
         raise UsageError(f"{case.path} has no scan of the wanted contrast beside it")
     sides = []
     for path, rule in ((case.path, intensity), (case.target, contrasts.scale or intensity)):
-        scan = read_scan(path)
-        if path == case.target:
-            _check_unit(scan, path, contrasts)
+        scan = _read_wanted(path, contrasts) if path == case.target else read_scan(path)
         x = _unit(onto(scan, upright(scan, _spacing(scan, contrasts.spacing, dims))), rule, dims)
         if dims == 2:
             x = x[x.flatten(1).mean(1) > LEAST * x.mean()]
