@@ -112,6 +112,7 @@ def main() -> None:
         bright, dark = places(made[name] - wanted, inside)
         print(f"{lesion(name, methods, given, made, inside)} {bright} | {dark} |", flush=True)
     if args.output:
+        args.output.mkdir(parents=True, exist_ok=True)
         with atomic_write(args.output / f"translation-{args.wanted.lower()}.png") as file:
             file.write(drawn(given, wanted, made, args.wanted))
 
