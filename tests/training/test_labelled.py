@@ -1,6 +1,7 @@
 """Labelled pictures: read whole, scaled once, drawn with every class as often.
 
-- MedMNIST files and folders of pictures give the same images; black is 0, white is 1.
+- MedMNIST files and folders of pictures give the same images; black is 0, white is 1. White of
+  more than 8 bits is the largest number of as many bits as the brightest picture of the set takes.
 - Batch n depends on n alone; rare classes come as often as others; what is moved keeps its rim.
 - What is no such set is refused in one line.
 """
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 
 from medacuity.errors import MalformedInput, StorageError, UsageError
+from medacuity.training.cases import split_by_name
 from medacuity.training.labelled import find_labelled, make_labelled
 from medacuity.training.pairs import Labelled
 from medacuity.training.prepare import prepare
@@ -69,6 +71,44 @@ def test_a_picture_in_a_folder_stands_upright(tmp_path):
         Image.fromarray(pictures(1)[0]).save(tmp_path / CLASSES[0] / f"{n}.png")
     x, _ = make_labelled(find_labelled(tmp_path, CLASSES)[0], classes=CLASSES, size=28)
     assert torch.equal((x[0, 0] * 255).round().to(torch.uint8), torch.from_numpy(pictures(1)[0]))
+
+
+def shades(folder, top, dtype, suffix):
+    """Write twenty pictures of each class, ramps that end at less and less, the first at top."""
+    for name in CLASSES:
+        (folder / name).mkdir(parents=True)
+        for n in range(20):
+            ramp = np.linspace(0, top / (1 + n * (name == CLASSES[1])), 28 * 28).reshape(28, 28)
+            Image.fromarray(ramp.astype(dtype)).save(folder / name / f"{n}{suffix}")
+    return find_labelled(folder, CLASSES)
+
+
+@pytest.mark.parametrize(("top", "white"), [(4001, 4095), (4095, 4095), (65535, 65535), (200, 255)])
+def test_white_of_more_than_8_bits_is_that_of_the_brightest_picture(tmp_path, top, white):
+    """A radiograph of 12 bits in a file of 16 is not next to black."""
+    for case in shades(tmp_path, top, np.uint16, ".png"):
+        x, labels = make_labelled(case, classes=CLASSES, size=28)
+        assert float(x[labels[:, 0] == 0].max()) == pytest.approx(top / white, rel=1e-5)
+
+
+def test_pictures_to_train_on_and_to_watch_by_have_one_white(tmp_path):
+    cases = shades(tmp_path / "set", 4001, np.uint16, ".png")
+    both = [make_labelled(case, classes=CLASSES, size=28)[0] for case in cases]
+    for name in CLASSES:  # only those to watch by stay as bright
+        for path in (tmp_path / "set" / name).iterdir():
+            if split_by_name(path.stem) == "train":
+                half = np.array(Image.open(path)) // 16
+                Image.fromarray(half.astype(np.uint16)).save(path)
+    again = [make_labelled(case, classes=CLASSES, size=28)[0] for case in cases]
+    assert torch.equal(again[1], both[1])
+    assert torch.allclose(again[0], both[0] / 16, atol=1 / 4095)
+
+
+def test_fractions_and_bytes_are_white_at_one(tmp_path):
+    for name, top, dtype, suffix in (("f", 1.0, np.float32, ".tif"), ("b", 255, np.uint8, ".png")):
+        x, _ = make_labelled(shades(tmp_path / name, top, dtype, suffix)[0],
+                             classes=CLASSES, size=28)  # fmt: skip
+        assert float(x.max()) == pytest.approx(1, abs=1e-6)
 
 
 def test_rare_classes_come_as_often(medmnist, tmp_path):

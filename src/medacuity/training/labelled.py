@@ -2,8 +2,13 @@
 
 Either a MedMNIST file (``train_images``, ``train_labels``, ``val_...`` in one ``.npz``) or a folder
 with a folder of pictures for every class.
+
+Pictures of 8 bits are white at 255. Of more bits nobody says what is white: radiographs of 12 bits
+lie in files of 16. All such pictures of a set are divided by one number, the largest of as many
+bits as the brightest of them takes.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +18,7 @@ from torch import Tensor
 
 from medacuity import formats
 from medacuity.errors import MalformedInput, StorageError, UsageError
+from medacuity.formats.raster import PictureHeader
 from medacuity.resize import cubic, resize
 from medacuity.training.cases import Case, split_by_name
 
@@ -90,20 +96,50 @@ def read_medmnist(path: Path, side: str) -> tuple[Tensor, Tensor]:
 def _from_folders(
     folder: Path, split: str, classes: Sequence[str], size: int
 ) -> tuple[Tensor, Tensor]:
-    drawn, labels = [], []
+    drawn, tops, labels, sides = [], [], [], []
     for label, name in enumerate(classes):
         for path in sorted((folder / name).iterdir()):
-            if path.suffix.lower() in PICTURES and split_by_name(path.stem) == split:
-                drawn.append(read_picture(path, size))
+            if path.suffix.lower() in PICTURES:
+                x, top = read_picture(path, size)
+                drawn.append(x)
+                tops.append(top)
                 labels.append(label)
-    if not drawn:
+                sides.append(split_by_name(path.stem) == split)
+    if not any(sides):
         raise MalformedInput(f"no pictures to {split} on", path=folder)
-    return torch.stack(drawn), torch.tensor(labels)
+    chosen, top = torch.tensor(sides), torch.tensor(tops)
+    x = in_unit(torch.cat(drawn), top, white_at(top))  # both sides tell what is white in either
+    return x[chosen], torch.tensor(labels)[chosen]
 
 
-def read_picture(path: Path, size: int) -> Tensor:
-    """Return a picture, black at 0 and white at 1 ``(1, size, size)``."""
-    array = formats.read(path).volumes[0].array[..., 0].T  # rows first, as MedMNIST has them
-    white = 65535.0 if array.dtype == np.uint16 else 255.0
-    x = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32) / white)
-    return resize(x[None, None], (size, size), cubic)[0].clamp(0, 1)
+def read_picture(path: Path, size: int) -> tuple[Tensor, float]:
+    """Return a picture ``(1, 1, size, size)``, and its largest value if that may be above 255.
+
+    A picture of 8 bits is white at 1, and 0 is its largest value; any other is as it is.
+    """
+    source = formats.read(path)
+    array = source.volumes[0].array[..., 0].T  # rows first, as MedMNIST has them
+    small = isinstance(source.header, PictureHeader) and source.header.dtype == np.uint8
+    x = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32) / (255 if small else 1))
+    x = resize(x[None, None], (size, size), cubic)
+    return x, 0.0 if small else max(0.0, float(array.max()))
+
+
+def white_at(tops: Tensor) -> int:
+    """Return what is white where pictures have more than 8 bits: 4095 if 4001 is the largest value.
+
+    0 if none of them has.
+    """
+    return int(2 ** math.ceil(float(tops.max())).bit_length() - 1)
+
+
+def in_unit(images: Tensor, tops: Tensor, white: int) -> Tensor:
+    """Return pictures black at 0 and white at 1, as `read_picture` gives them and their tops.
+
+    Args:
+        images: ``(N, 1, H, W)``.
+        tops: ``(N,)``.
+        white: Of the set that they belong to.
+    """
+    scale = torch.where(tops > 0, max(white, 1), 1).reshape(-1, 1, 1, 1)
+    return (images / scale).clamp(0, 1)
