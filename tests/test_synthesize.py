@@ -22,7 +22,8 @@ from medacuity.checkpoint import Images, read_card, rule_as_json
 from medacuity.errors import LimitExceeded, MalformedInput, SafetyGate, UsageError
 from medacuity.formats import Source
 from medacuity.intensity import Fixed, Percentile
-from medacuity.synthesize import Settings, chosen, in_words, synthesize, synthesize_source
+from medacuity.synthesize import Settings, chosen, synthesize, synthesize_source
+from medacuity.synthesize_findings import in_words
 from medacuity.volume import Volume
 from test_viewpoint import ORDERS, stored
 from translator_makers import T1_T2, plain, plain_network, unet

@@ -25,7 +25,8 @@ from medacuity.errors import UsageError
 from medacuity.formats import Source
 from medacuity.intensity import Fixed
 from medacuity.models import TRANSLATORS
-from medacuity.synthesize import Settings, beside, chosen, in_words, synthesize, synthesize_source
+from medacuity.synthesize import Settings, beside, chosen, synthesize, synthesize_source
+from medacuity.synthesize_findings import in_words
 from medacuity.training.contrasts import beside as trained_beside
 from medacuity.viewpoint import slabs
 from medacuity.volume import Volume

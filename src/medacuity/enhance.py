@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from medacuity import formats
 from medacuity.atomic import scratch
 from medacuity.checkpoint import Trained, load_weights
 from medacuity.choose import Plan, Stage, card_of, plan
@@ -128,6 +129,20 @@ def enhance_source(
         many = f"volume {n} of {len(source.volumes)}: " if len(source.volumes) > 1 else ""
         done.append(enhance(volume, settings, report=partial(_named, report, many)))
     return [each.volume for each in done], together([each.findings for each in done])
+
+
+def enhance_file(
+    path: Path, output: Path, settings: Settings, *, report: Report = lambda what, done, of: None
+) -> dict[str, Any]:
+    """Enhance a file into another of the same kind; return what was found.
+
+    Nothing is computed before it is known that ``output`` can be written.
+    """
+    source = formats.read(path)
+    formats.check_output(output, source)
+    volumes, findings = enhance_source(source, settings, report=report)
+    formats.write(output, volumes, like=source, provenance=findings)
+    return findings
 
 
 def _named(report: Report, prefix: str, what: str, done: int, of: int) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from medacuity import formats
 from medacuity.checkpoint import Card, Trained, find_weights, load_weights, read_card, shipped
 from medacuity.errors import MalformedInput, SafetyGate, UsageError
 from medacuity.fitted import Fitted
@@ -18,15 +19,10 @@ from medacuity.foreground import MARGIN, TISSUE, foreground
 from medacuity.formats import Source, output_in
 from medacuity.intensity import Intensity
 from medacuity.nd import channels_last, usable_device
-from medacuity.synthesize_findings import found, in_words, warnings_of
+from medacuity.synthesize_findings import found, of_uncertainty, warnings_of
 from medacuity.tiling import run_tiled
 from medacuity.viewpoint import Viewpoint, is_picture, slabs, viewpoint
 from medacuity.volume import Volume
-
-__all__ = [
-    "Settings", "Synthesized", "beside", "chosen", "in_words", "output_for", "synthesize",
-    "synthesize_source",
-]  # fmt: skip
 
 CORNER = 16  # voxels per axis on which memory is measured
 Report = Callable[[str, int, int], None]
@@ -152,6 +148,26 @@ def synthesize_source(
     }
     spread = [one.uncertainty for one in done if one.uncertainty is not None]
     return [one.volume for one in done], spread, first
+
+
+def synthesize_file(
+    path: Path, output: Path, settings: Settings, *, report: Report = lambda what, done, of: None
+) -> tuple[dict[str, Any], list[Path]]:
+    """Translate a file, its uncertainty beside it; return findings and the files written.
+
+    ``output`` may be a folder; see `output_for`. Nothing is made before all of it can be written.
+    """
+    card, source = chosen(settings), formats.read(path)
+    output = output_for(output, source, card)
+    for place in [output, *([beside(output)] if card.interval else [])]:
+        formats.check_output(place, source, unit=card.output.unit)
+    volumes, spread, findings = synthesize_source(source, settings, report=report)
+    made = {output: (volumes, findings)}
+    if spread:
+        made[beside(output)] = (spread, of_uncertainty(findings))
+    for place, (each, told) in made.items():
+        formats.write(place, each, like=source, provenance=told)
+    return findings, list(made)
 
 
 def _run(

@@ -24,26 +24,17 @@ def enhance(
     report: Annotated[bool, typer.Option("--report", help="Print all findings as JSON.")] = False,
 ) -> None:  # fmt: skip
     """Enhance a scan: more voxels of the same patient, and what was found on the way."""
-    from medacuity import formats
-    from medacuity.enhance import Settings, enhance_source
+    from medacuity.enhance import Settings, enhance_file
+    from medacuity.findings import in_words
 
     settings = Settings(
         scale=numbers(scale, "scale"), spacing=numbers(spacing, "spacing"), weights=model,
         consistent=consistent, memory=bytes_of(memory), device=device, strict=strict,
         half=half, folder=output.parent,
     )  # fmt: skip
-    found = formats.read(source)
-    formats.check_output(output, found)
     with bars() as show:
-        volumes, findings = enhance_source(found, settings, report=show)
-        formats.write(output, volumes, like=found, provenance=findings)
-    _tell(findings)
-    if report:
-        show_json(findings)
-
-
-def _tell(findings: dict[str, object]) -> None:
-    from medacuity.findings import in_words
-
+        findings = enhance_file(source, output, settings, report=show)
     for line in in_words(findings):
         say(line)
+    if report:
+        show_json(findings)

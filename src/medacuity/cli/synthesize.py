@@ -21,33 +21,15 @@ def synthesize(
     as_json: Annotated[bool, typer.Option("--json", help="Print all findings as JSON.")] = False,
 ) -> None:  # fmt: skip
     """Make one contrast of another, such as T2 of T1. The result is SYNTHETIC, and says so."""
-    from medacuity import formats
-    from medacuity.synthesize import (
-        Settings,
-        beside,
-        chosen,
-        in_words,
-        output_for,
-        synthesize_source,
-    )
-    from medacuity.synthesize_findings import of_uncertainty
+    from medacuity.synthesize import Settings, synthesize_file
+    from medacuity.synthesize_findings import in_words
 
     wish = Settings(
         to=to, origin=origin, weights=model, memory=bytes_of(memory), device=device, strict=strict
     )
-    card = chosen(wish)
-    found = formats.read(source)
-    output = output_for(output, found, card)
-    for path in [output, *([beside(output)] if card.interval else [])]:
-        formats.check_output(path, found, unit=card.output.unit)
     with bars() as show:
-        volumes, spread, findings = synthesize_source(found, wish, report=show)
-        made = {output: (volumes, findings)}
-        if spread:
-            made[beside(output)] = (spread, of_uncertainty(findings))
-        for path, (each, told) in made.items():
-            formats.write(path, each, like=found, provenance=told)
-    for line in [*in_words(findings), *(f"written: {path}" for path in made)]:
+        findings, written = synthesize_file(source, output, wish, report=show)
+    for line in [*in_words(findings), *(f"written: {path}" for path in written)]:
         say(line)
     if as_json:
         show_json(findings)
