@@ -281,10 +281,16 @@ def test_only_pet_as_dicom_tells_a_dose(tmp_path: Path) -> None:
         in_suv(formats.read(make.save(enhanced, tmp_path / "e.dcm")))
 
 
-def test_a_file_in_suv_lies_at_the_same_place(tmp_path: Path) -> None:
+def test_the_lines_of_the_manual_make_a_file_in_suv_at_the_same_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = pet(tmp_path)
-    formats.write(tmp_path / "suv.nii.gz", in_suv(source), like=source)
-    back = formats.read(tmp_path / "suv.nii.gz").volumes[0]
+    (tmp_path / "pet").rename(tmp_path / "pet_dicom")
+    monkeypatch.chdir(tmp_path)
+    manual = Path(__file__).parents[2] / "docs" / "pet.md"
+    (lines,) = re.findall(r"```text\n(from medacuity import.*?)```", manual.read_text(), re.S)
+    exec(compile(lines, manual.name, "exec"), {})
+    back = formats.read(tmp_path / "pet_suv.nii.gz").volumes[0]
     assert np.allclose(back.array, 1, rtol=1e-6)
     assert np.allclose(back.affine, source.volumes[0].affine, atol=1e-4)
     with pytest.raises(UsageError, match=r"in SUV and the input in Bq/ml.*name the output"):

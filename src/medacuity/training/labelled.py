@@ -107,8 +107,9 @@ def _from_folders(
                 sides.append(split_by_name(path.stem) == split)
     if not any(sides):
         raise MalformedInput(f"no pictures to {split} on", path=folder)
-    chosen, top = torch.tensor(sides), torch.tensor(tops)
-    x = in_unit(torch.cat(drawn), top, white_at(top))  # both sides tell what is white in either
+    chosen, brightest = torch.tensor(sides), torch.tensor(tops)
+    # Both sides together tell what is white, so that it is the same in either.
+    x = in_unit(torch.cat(drawn), brightest, white_at(brightest))
     return x[chosen], torch.tensor(labels)[chosen]
 
 
