@@ -56,9 +56,7 @@ def bars() -> Iterator[Bars]:
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
         TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(
-        *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
-    ) as progress:
+    with _progress(*columns) as progress:
         yield Bars(progress)
 
 
@@ -68,9 +66,7 @@ def steps_bar() -> Iterator[Bars]:
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     )  # fmt: skip
-    with Progress(
-        *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
-    ) as progress:
+    with _progress(*columns) as progress:
         yield Bars(progress)
 
 
