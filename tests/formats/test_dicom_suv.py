@@ -207,7 +207,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     "weight below 0": (told(PatientWeight=-73), "PatientWeight"),
     "weight in g": (told(PatientWeight=73000), "PatientWeight"),
     "dose missing": (told(RadionuclideTotalDose=None), "RadionuclideTotalDose"),
-    "dose in MBq": (told(RadionuclideTotalDose=365), "RadionuclideTotalDose"),
+    "dose in MBq": (told(RadionuclideTotalDose=365), "RadionuclideTotalDose in Bq"),
     "half-life missing": (told(RadionuclideHalfLife=None), "RadionuclideHalfLife"),
     "half-life 0": (told(RadionuclideHalfLife=0), "RadionuclideHalfLife"),
     "no injection": (

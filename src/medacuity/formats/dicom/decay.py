@@ -48,7 +48,7 @@ def half_lives(
     if correction == "ADMIN":
         return np.zeros(len(stack))
     first = series[0]
-    half_life = number(first, dose_of(first).get(HALF_LIFE), HALF_LIFE, least=1)
+    half_life = number(first, dose_of(first).get(HALF_LIFE), f"{HALF_LIFE} in s", least=1)
     if correction == "START":
         moments = [_start(series, half_life)] * len(stack)
     else:
@@ -129,7 +129,7 @@ def _check_factor(frame: Frame, start: datetime, half_life: float) -> None:
 
 def _average(frame: Frame, half_life: float) -> timedelta:
     """Return when in a frame activity was at its average (PS3.3, C.8.9.4.1.5, example 2)."""
-    seconds = number(frame, frame.header.get(DURATION), DURATION) / 1000
+    seconds = number(frame, frame.header.get(DURATION), f"{DURATION} in ms") / 1000
     decay = math.log(2) * seconds / half_life
     return timedelta(seconds=seconds / decay * math.log(decay / -math.expm1(-decay)))
 

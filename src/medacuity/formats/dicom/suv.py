@@ -67,8 +67,8 @@ def suv_factors(stack: Sequence[Frame], series: Sequence[Frame]) -> NDArray[np.f
     if unit == "counts" and (own > 0).all():
         return own
     _check_same(first, OF_THE_DOSE, [dose_of(frame) for frame in series])
-    weight = number(first, first.header.get("PatientWeight"), "PatientWeight", most=KG)
-    dose = number(first, dose_of(first).get(DOSE), DOSE, least=BQ)
+    weight = number(first, first.header.get("PatientWeight"), "PatientWeight in kg", most=KG)
+    dose = number(first, dose_of(first).get(DOSE), f"{DOSE} in Bq", least=BQ)
     left = dose * 0.5 ** half_lives(stack, series, correction)
     return np.asarray(1000 * weight / left * _activity(stack, unit))
 
