@@ -24,7 +24,7 @@ from medacuity.training.session import Wish, begin, go_on
 TABLES = Path(__file__).parents[1] / "src" / "medacuity" / "training" / "recipes"
 SRGAN = [f"srgan-mri-x{n}{end}" for n in (2, 4) for end in ("-light", "", "-heavy")]
 CONTRASTS = ["pix2pix-t1-t2", "pix2pix-t1-flair", "pix2pix-3d-t1-t2", "cyclegan-t1-t2"]
-TISSUES, PET = ["pix2pix-tissues-t1"], ["pix2pix-t1-pet"]
+TISSUES, PET = ["pix2pix-tissues-t1"], ["pix2pix-t1-pet", "pix2pix-3d-t1-pet"]
 CHESTS = ["gan-pneumonia", "cgan-pneumonia"]
 CASES = {
     name: f"{table}_cases.csv"

@@ -44,7 +44,7 @@ cp runs/cyclegan-t1-t2/cyclegan-t2-t1.safetensors src/medacuity/weights/
 run pix2pix-tissues-t1 pix2pix-tissues-t1 --data "$data" \
     --cases src/medacuity/training/recipes/tissue_cases.csv "$@"
 "${medacuity%medacuity}python" benchmarks/pet_pairs.py --data "$data" --output runs/pet-pairs
-for name in unet-t1-pet unet-3d-t1-pet pix2pix-t1-pet; do
+for name in unet-t1-pet unet-3d-t1-pet pix2pix-t1-pet pix2pix-3d-t1-pet; do
     run "$name" "$name" --data runs/pet-pairs/pairs.csv "$@"
 done
 # CT: what enhances it starts from the MRI networks, primal-dual from FBPConvNet.
