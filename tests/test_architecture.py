@@ -35,7 +35,9 @@ ROOMS = {
     },
     "losses": {"losses", "adversarial"},
     "checkpoint": {"checkpoint", "card", "blueprint"},
-    "synthesize": {"synthesize", "synthesize_findings", "fitted", "viewpoint"},
+    "synthesize": {
+        "synthesize", "synthesize_findings", "synthesize_output", "fitted", "viewpoint",
+    },
     "generate": {"generate", "sheet"},
     "reconstruct": {"reconstruct", "reconstruct_findings", "reconstruct_learned"},
     "cli": {"cli", "__main__"},

@@ -170,6 +170,20 @@ def test_the_one_that_knows_its_error_is_taken(monkeypatch):
     assert chosen(Settings(to="pet")).name == "sure"
 
 
+def test_a_slice_is_given_to_a_network_for_slices_where_there_is_one(monkeypatch):
+    volumes = {**T1_T2.arguments, "dims": 3}
+    cards = {
+        "slices": replace(T1_T2, name="slices"),
+        "volumes": replace(T1_T2, name="volumes", arguments=volumes, interval=2.0),
+    }
+    monkeypatch.setattr(module, "shipped", lambda: {name: Path(name) for name in cards})
+    monkeypatch.setattr(module, "read_card", lambda path: cards[path.name])
+    assert chosen(Settings(to="t2")).name == "volumes"
+    assert chosen(Settings(to="t2"), flat=True).name == "slices"
+    del cards["slices"]
+    assert chosen(Settings(to="t2"), flat=True).name == "volumes"  # which says why it cannot
+
+
 def test_the_command_writes_it_beside_and_says_what_it_is(tmp_path):
     scan = head()
     formats.write(tmp_path / "t1.nii.gz", [scan], like=Source(tmp_path / "x", (scan,), None, ""))

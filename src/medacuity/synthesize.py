@@ -16,10 +16,11 @@ from medacuity.checkpoint import Card, Trained, find_weights, load_weights, read
 from medacuity.errors import MalformedInput, SafetyGate, UsageError
 from medacuity.fitted import Fitted
 from medacuity.foreground import MARGIN, TISSUE, foreground
-from medacuity.formats import Source, output_in
+from medacuity.formats import Source
 from medacuity.intensity import Intensity
 from medacuity.nd import channels_last, usable_device
 from medacuity.synthesize_findings import found, of_uncertainty, warnings_of
+from medacuity.synthesize_output import beside, output_for
 from medacuity.tiling import run_tiled
 from medacuity.viewpoint import Viewpoint, is_picture, slabs, viewpoint
 from medacuity.volume import Volume
@@ -65,8 +66,12 @@ class Synthesized:
     uncertainty: Volume | None = None
 
 
-def chosen(settings: Settings) -> Card:
+def chosen(settings: Settings, *, flat: bool = False) -> Card:
     """Return the card of the weights that were named, or of the shipped ones that fit the wish.
+
+    Args:
+        settings: The wish.
+        flat: The scan is one slice, which tells a network for volumes nothing.
 
     Raises:
         UsageError: The weights are for something else, or make another contrast; no shipped
@@ -92,7 +97,7 @@ def chosen(settings: Settings) -> Card:
     if len({card.input.contrast for card in fit}) > 1:
         origins = ", ".join(card.input.contrast for card in fit)
         raise UsageError(f"{settings.to} is made of {origins}: say which the scan is, with --from")
-    return max(fit, key=_measured)
+    return max([card for card in fit if card.dims == 2 or not flat] or fit, key=_measured)
 
 
 def synthesize(
@@ -113,7 +118,7 @@ def synthesize(
         LimitExceeded: It does not fit into the memory allowed.
     """
     began = time.monotonic()
-    card = chosen(settings)
+    card = chosen(settings, flat=1 in volume.shape)
     _check(volume, card)
     warned = warnings_of(volume, card)
     if settings.strict and warned:
@@ -157,7 +162,9 @@ def synthesize_file(
 
     ``output`` may be a folder; see `output_for`. Nothing is made before all of it can be written.
     """
-    card, source = chosen(settings), formats.read(path)
+    chosen(settings)  # what cannot be had is refused before anything is read
+    source = formats.read(path)
+    card = chosen(settings, flat=1 in source.volumes[0].shape)
     output = output_for(output, source, card)
     for place in [output, *([beside(output)] if card.interval else [])]:
         formats.check_output(place, source, unit=card.output.unit)
@@ -272,26 +279,3 @@ def _measured(card: Card) -> tuple[bool, float, str]:
 
 def _named(report: Report, prefix: str, what: str, done: int, of: int) -> None:
     report(prefix + what, done, of)
-
-
-def output_for(output: Path, source: Source, card: Card) -> Path:
-    """Return where a result goes: ``output``, or, if that is a folder, a name in it.
-
-    The name says SYNTHETIC. A series of DICOM slices is a folder itself: it fills an empty one.
-    """
-    fills = source.path.is_dir() and not (output.is_dir() and any(output.iterdir()))
-    if fills or not output.is_dir():
-        return output
-    contrast = "".join(c for c in card.output.contrast.lower() if c.isalnum() or c in "-_")
-    return output_in(output, source, f"SYNTHETIC-{contrast or 'image'}")
-
-
-def beside(output: Path) -> Path:
-    """Return where the uncertainty of a result goes.
-
-    Example:
-        >>> beside(Path("out/pet.nii.gz")).name
-        'pet_uncertainty.nii.gz'
-    """
-    suffix = "".join(output.suffixes[-2:] if output.suffix == ".gz" else output.suffixes[-1:])
-    return output.with_name(f"{output.name.removesuffix(suffix)}_uncertainty{suffix}")
